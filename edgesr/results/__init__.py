@@ -1,0 +1,1 @@
+"""What edgesr writes down and reads back: manifests, records, runs, the workspace."""

@@ -1,0 +1,222 @@
+"""The workspace on disk: candidates, runs, and records that survive a crash."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgesr.errors import InputError, StoreError
+from edgesr.files import atomic_folder, sha256_file, store_errors, write_text
+from edgesr.results.manifest import Manifest, read_manifest
+from edgesr.results.migrate import migrate
+from edgesr.results.records import SCHEMA, Record
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A .tflite in the workspace (or elsewhere) with its manifest."""
+
+    path: Path
+    """The .tflite file."""
+    manifest: Manifest
+
+
+class Workspace:
+    """The folder everything is kept in: ``candidates/`` and ``runs/``.
+
+    Args:
+        root: The folder; it is made when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def add_candidate(self, tflite: Path, manifest: Manifest) -> Candidate:
+        """Copies a .tflite in under its content's name; the same bytes are replaced, not doubled.
+
+        Raises:
+            StoreError: When the workspace can't be written; nothing is left behind.
+        """
+        folder = self.root / "candidates" / manifest.short_id
+        with atomic_folder(folder) as temporary:
+            shutil.copyfile(tflite, temporary / "model.tflite")
+            (temporary / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+        return Candidate(folder / "model.tflite", manifest)
+
+    def candidates(self) -> list[Candidate]:
+        """All candidates, by name.
+
+        Raises:
+            StoreError: When a manifest is damaged.
+        """
+        found = [
+            Candidate(path.parent / "model.tflite", read_manifest(path))
+            for path in (self.root / "candidates").glob("[!.]*/manifest.json")
+        ]
+        return sorted(found, key=lambda candidate: (candidate.manifest.name, candidate.manifest.id))
+
+    def candidate(self, name: str) -> Candidate:
+        """Finds one candidate by id prefix, name, folder or .tflite path.
+
+        Raises:
+            InputError: When nothing or more than one fits, or the file isn't the manifest's.
+        """
+        path = Path(name)
+        folder = path if path.is_dir() else path.parent
+        if path.exists() and (folder / "manifest.json").is_file():
+            found = Candidate(folder / "model.tflite", read_manifest(folder / "manifest.json"))
+            if sha256_file(found.path) != found.manifest.id:
+                raise InputError(
+                    f"{found.path} is not the file its manifest describes",
+                    hint="convert the checkpoint again",
+                )
+            return found
+        if path.exists():
+            raise InputError(
+                f"{path} has no manifest.json beside it",
+                hint="bench takes candidates made by: edgesr convert CKPT",
+            )
+        matches = [
+            candidate
+            for candidate in self.candidates()
+            if candidate.manifest.id.startswith(name) or candidate.manifest.name == name
+        ]
+        if len(matches) != 1:
+            known = ", ".join(c.manifest.name for c in self.candidates()) or "none yet"
+            problem = "matches more than one candidate" if matches else "is no candidate"
+            raise InputError(f"{name} {problem} in {self.root}", hint=f"there are: {known}")
+        return matches[0]
+
+    def runs(self) -> list["RunFolder"]:
+        """All runs, oldest first."""
+        return [RunFolder(p.parent) for p in sorted((self.root / "runs").glob("[!.]*/run.json"))]
+
+    def run(self, name: str | None = None) -> "RunFolder":
+        """One run by folder path, name or name prefix; without a name the newest.
+
+        Raises:
+            InputError: When there is no such run.
+        """
+        if name is not None and (Path(name) / "run.json").is_file():
+            return RunFolder(Path(name))
+        matches = [run for run in self.runs() if name is None or run.path.name.startswith(name)]
+        if not matches or (name is not None and len(matches) > 1):
+            what = "no run yet" if name is None else f"no single run called {name}"
+            raise InputError(f"{what} in {self.root}", hint="measure first with: edgesr bench")
+        return matches[-1]
+
+    def new_run(self, plan: dict[str, Any]) -> "RunFolder":
+        """Makes a run folder and writes ``run.json`` before anything is measured.
+
+        Args:
+            plan: JSON-ready description: jobs, suite, devices, versions, engine.
+
+        Raises:
+            StoreError: When the workspace can't be written.
+        """
+        now = datetime.now(UTC)
+        name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        path = self.root / "runs" / name
+        header = {"schema": SCHEMA, "run": name, "created_at": now.isoformat(timespec="seconds")}
+        with atomic_folder(path) as temporary:
+            (temporary / "logs").mkdir()
+            (temporary / "run.json").write_text(
+                json.dumps({**header, **plan}, indent=2) + "\n", encoding="utf-8"
+            )
+            (temporary / "records.jsonl").touch()
+        return RunFolder(path)
+
+
+class RunFolder:
+    """One run: ``run.json``, ``records.jsonl``, ``logs/``.
+
+    Args:
+        path: The run's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def header(self) -> dict[str, Any]:
+        """The parsed ``run.json``.
+
+        Raises:
+            StoreError: When it is damaged or of a newer schema.
+        """
+        path = self.path / "run.json"
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise StoreError(f"can't read {path}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise StoreError(f"{path} is damaged: {error}") from error
+        if not isinstance(tree, dict):
+            raise StoreError(f"{path} is damaged: not a JSON object")
+        return migrate(tree, where=str(path))
+
+    def append(self, record: Record) -> None:
+        """Appends one record, flushed and fsynced before it returns.
+
+        A line torn by an earlier crash is closed first, so that it can't swallow this one.
+
+        Raises:
+            StoreError: When the disk refuses.
+        """
+        path = self.path / "records.jsonl"
+        line = json.dumps(record.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+        with store_errors(path), path.open("ab+") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                line = line if file.read(1) == b"\n" else "\n" + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def records(self) -> list[Record]:
+        """All whole records in the order they were measured.
+
+        A torn line is passed over; `torn_lines` counts them.
+
+        Raises:
+            StoreError: When a record is of a newer schema.
+        """
+        return [record for record in self._lines() if record is not None]
+
+    def torn_lines(self) -> int:
+        """How many lines can't be read: what a crash while writing left behind."""
+        return sum(record is None for record in self._lines())
+
+    def _lines(self) -> Iterator[Record | None]:
+        path = self.path / "records.jsonl"
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if not raw.strip():
+                    continue
+                try:
+                    tree = json.loads(raw.decode("utf-8"))
+                    if not isinstance(tree, dict):
+                        yield None
+                        continue
+                    yield Record.model_validate(migrate(tree, where=f"{path}:{number}"))
+                except (ValueError, ValidationError):
+                    yield None
+
+    def log_path(self, name: str) -> Path:
+        """Where the raw output of one round goes."""
+        return self.path / "logs" / f"{name}.txt"
+
+    def write_log(self, name: str, text: str) -> tuple[str, str]:
+        """Writes raw output; returns (path relative to the run folder, sha256)."""
+        path = self.log_path(name)
+        write_text(path, text)
+        return str(path.relative_to(self.path)), sha256_file(path)

@@ -1,0 +1,64 @@
+"""Nothing half-written is ever seen."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from edgesr.errors import InputError, StoreError
+from edgesr.files import atomic_file, atomic_folder, sha256_file, write_text
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Files may not grow over 4 KiB: the kernel refuses the write, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, previous)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(StoreError, match="file size limit"):
+        write_text(path, "x" * 10_000)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def half_write(target: AbstractContextManager[Path]) -> None:
+    with target as part:
+        (part / "x" if part.is_dir() else part).write_text("half")
+        raise ValueError("mine")
+
+
+def test_an_error_in_the_block_leaves_nothing(tmp_path: Path) -> None:
+    for atomic in (atomic_file, atomic_folder):
+        with pytest.raises(ValueError, match="mine"):
+            half_write(atomic(tmp_path / "a"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with atomic_folder(tmp_path / "d") as part:
+            (part / name).write_text(name)
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["two"]
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_read_only_place_is_named() -> None:
+    with pytest.raises(StoreError, match="/sys/edgesr"):
+        write_text(Path("/sys/edgesr/a.txt"), "x")
+
+
+def test_hash_of_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        sha256_file(tmp_path / "none")
