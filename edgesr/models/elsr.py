@@ -1,0 +1,75 @@
+"""ELSR, the extremely light network for video on phones.
+
+Source: "ELSR: Extreme Low-Power Super Resolution Network For Mobile Devices" (Xu et al., 2022);
+layer names as in the ELSR-torch repository, whose checkpoints load.
+"""
+
+import copy
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from edgesr.models.blocks import (
+    DepthToSpace,
+    bilinear_start,
+    conv3x3,
+    depth_to_space_order,
+    identity_start,
+    per_channel_prelu,
+)
+from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
+
+
+class _ResidualBlock(nn.Module):
+    """conv, PReLU with one slope, conv, plus the input."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(features, features)
+        self.prelu = nn.PReLU()
+        self.conv2 = conv3x3(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv2(self.prelu(self.conv1(x)))
+        return out
+
+
+@register_model("elsr")
+class ELSR(SRModel):
+    """Four 3x3 convs with six channels; 1,489 parameters at x2."""
+
+    defaults = {"features": 6}  # noqa: RUF012 - declared ClassVar in the base
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        features = int(self.options["features"])
+        self.layer1 = conv3x3(3, features)
+        self.layer2_4 = _ResidualBlock(features)
+        self.layer5 = conv3x3(features, 3 * spec.scale**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps N, 3, H, W to N, 3, s*H, s*W."""
+        return F.pixel_shuffle(self.layer5(self.layer2_4(self.layer1(x))), self.spec.scale)
+
+    def deploy(self) -> nn.Module:
+        """One slope per channel, last conv in TFLite's order."""
+        block = copy.deepcopy(self.layer2_4)
+        block.prelu = per_channel_prelu(block.prelu, block.conv1.out_channels)
+        head = depth_to_space_order(self.layer5, self.spec.scale)
+        parts = (copy.deepcopy(self.layer1), block, head, DepthToSpace(self.spec.scale))
+        return nn.Sequential(*parts).eval()
+
+    def start_at_interpolation(self) -> None:
+        """The image passes layer 1 and the block unchanged; the last conv enlarges it."""
+        identity_start(self.layer1)
+        nn.init.zeros_(self.layer2_4.conv2.weight)
+        nn.init.zeros_(self.layer2_4.conv2.bias)  # type: ignore[arg-type]
+        bilinear_start(self.layer5, self.spec.scale)
+
+    @classmethod
+    def detect(cls, state: StateDict) -> ModelSpec | None:
+        """By the names of ELSR-torch; sizes from the first and last conv."""
+        if not {"layer1.weight", "layer2_4.conv1.weight", "layer5.weight"} <= set(state):
+            return None
+        scale = round((state["layer5.weight"].shape[0] / 3) ** 0.5)
+        return ModelSpec(cls.arch, scale, {"features": state["layer1.weight"].shape[0]})

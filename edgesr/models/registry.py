@@ -1,0 +1,136 @@
+"""The registry of networks: names -> classes, specs -> modules."""
+
+import difflib
+import importlib
+import pkgutil
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+from edgesr.errors import UsageError
+
+Options = dict[str, int | float | str | bool]
+StateDict = Mapping[str, Tensor]
+
+_INFRASTRUCTURE = {"registry", "blocks", "fold", "checkpoint", "count", "catalogue"}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What it takes to build a network.
+
+    Attributes:
+        arch: Name in the registry.
+        scale: Enlargement ``s``: 2, 3 or 4.
+        options: Sizes and switches; those left out take the architecture's defaults.
+    """
+
+    arch: str
+    scale: int
+    options: Options = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"arch": self.arch, "scale": self.scale, "options": dict(self.options)}
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> "ModelSpec":
+        """Inverse of `to_dict`."""
+        return cls(str(tree["arch"]), int(tree["scale"]), dict(tree.get("options", {})))
+
+
+class SRModel(nn.Module):
+    """Base of all networks: N, 3, H, W in [0, 1] to N, 3, s*H, s*W, not clamped.
+
+    A subclass declares `defaults`, builds its layers from ``self.options`` and says how it is
+    recognised and folded.
+
+    Args:
+        spec: What to build; a complete copy is kept in ``self.spec``.
+
+    Raises:
+        UsageError: When the spec has an option the architecture does not know.
+    """
+
+    arch: ClassVar[str]
+    defaults: ClassVar[Options] = {}
+    published: ClassVar[tuple[Options, ...]] = ()
+    """Options of the sizes people know; empty where the defaults are the only one."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        unknown = sorted(set(spec.options) - set(self.defaults))
+        if unknown:
+            raise UsageError(
+                f"{spec.arch} has no option {unknown[0]!r}",
+                hint=f"it has: {', '.join(sorted(self.defaults)) or 'none'}",
+            )
+        if spec.scale not in (2, 3, 4):
+            raise UsageError(f"scale {spec.scale} is not supported", hint="choose 2, 3 or 4")
+        self.spec = ModelSpec(spec.arch, spec.scale, {**self.defaults, **spec.options})
+
+    @property
+    def options(self) -> Options:
+        """All options, defaults filled in."""
+        return self.spec.options
+
+    @abstractmethod
+    def deploy(self) -> nn.Module:
+        """The graph for the phone: a folded copy in eval mode that ends in a `DepthToSpace`."""
+
+    @abstractmethod
+    def start_at_interpolation(self) -> None:
+        """Sets the weights so that training starts near an interpolated image, not at noise."""
+
+    @classmethod
+    @abstractmethod
+    def detect(cls, state: StateDict) -> ModelSpec | None:
+        """The spec of a state dict of this architecture, read from its shapes; else None."""
+
+    @classmethod
+    def adapt(cls, state: StateDict) -> StateDict:
+        """Renames a foreign file's keys to ours."""
+        return state
+
+
+ModelT = TypeVar("ModelT", bound=type[SRModel])
+_REGISTRY: dict[str, type[SRModel]] = {}
+
+
+def register_model(name: str) -> Callable[[ModelT], ModelT]:
+    """Class decorator that puts an architecture into the registry under ``name``."""
+
+    def register(cls: ModelT) -> ModelT:
+        cls.arch = name
+        _REGISTRY[name] = cls
+        return cls
+
+    return register
+
+
+def architectures() -> dict[str, type[SRModel]]:
+    """All architectures by name. A file in this package that registers one is found by itself."""
+    package = importlib.import_module("edgesr.models")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name not in _INFRASTRUCTURE:
+            importlib.import_module(f"edgesr.models.{module.name}")
+    return dict(sorted(_REGISTRY.items()))
+
+
+def build_model(spec: ModelSpec) -> SRModel:
+    """Builds a network with fresh weights.
+
+    Raises:
+        UsageError: When the architecture or an option is not known.
+    """
+    known = architectures()
+    if spec.arch not in known:
+        close = difflib.get_close_matches(spec.arch, known, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(
+            f"no network is called {spec.arch!r}", hint=f"{meant}there are: {', '.join(known)}"
+        )
+    return known[spec.arch](spec)

@@ -1,0 +1,85 @@
+"""A small residual network with the enlarged input added at the end: our baseline.
+
+Residual blocks of two convs with ReLU (EDSR, Lim et al., 2017, without its wide layers) and the
+image-space skip of ABPN (Du et al., 2021): the body learns only what interpolation lacks, which
+also leaves less to lose when it is quantized.
+"""
+
+import copy
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from edgesr.models.blocks import (
+    DepthToSpace,
+    conv3x3,
+    depth_to_space_order,
+    nearest_repeat,
+    repeat_nearest,
+)
+from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
+
+
+class _Block(nn.Module):
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(features, features)
+        self.conv2 = conv3x3(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = F.relu(x + self.conv2(F.relu(self.conv1(x))))
+        return out
+
+
+class _Deploy(nn.Module):
+    def __init__(self, model: "Residual") -> None:
+        super().__init__()
+        scale = model.spec.scale
+        self.head = copy.deepcopy(model.head)
+        self.blocks = copy.deepcopy(model.blocks)
+        self.tail = depth_to_space_order(model.tail, scale)
+        self.skip = nearest_repeat(scale)
+        self.shuffle = DepthToSpace(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.tail(self.blocks(F.relu(self.head(x)))) + self.skip(x)
+        return self.shuffle(out)  # type: ignore[no-any-return]
+
+
+@register_model("residual")
+class Residual(SRModel):
+    """conv, ``blocks`` residual blocks, conv, pixel shuffle, plus the enlarged input."""
+
+    defaults = {"features": 16, "blocks": 2}  # noqa: RUF012
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        features, blocks = int(self.options["features"]), int(self.options["blocks"])
+        self.head = conv3x3(3, features)
+        self.blocks = nn.Sequential(*(_Block(features) for _ in range(blocks)))
+        self.tail = conv3x3(features, 3 * spec.scale**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps N, 3, H, W to N, 3, s*H, s*W."""
+        scale = self.spec.scale
+        detail = F.pixel_shuffle(self.tail(self.blocks(F.relu(self.head(x)))), scale)
+        return detail + repeat_nearest(x, scale)
+
+    def deploy(self) -> nn.Module:
+        """Last conv in TFLite's order, skip as a fixed 1x1 conv before the shuffle."""
+        return _Deploy(self).eval()
+
+    def start_at_interpolation(self) -> None:
+        """The last conv starts at 0: only the skip is left."""
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+
+    @classmethod
+    def detect(cls, state: StateDict) -> ModelSpec | None:
+        """By our own names."""
+        if not {"head.weight", "tail.weight", "blocks.0.conv1.weight"} <= set(state):
+            return None
+        blocks = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
+        scale = round((state["tail.weight"].shape[0] / 3) ** 0.5)
+        features = state["head.weight"].shape[0]
+        return ModelSpec(cls.arch, scale, {"features": features, "blocks": blocks})

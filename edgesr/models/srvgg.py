@@ -1,0 +1,77 @@
+"""SRVGGNetCompact, the plain VGG-style network of Real-ESRGAN's small models.
+
+Source: Real-ESRGAN (Wang et al., 2021), file ``srvgg_arch.py``; its checkpoints load.
+"""
+
+import copy
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from edgesr.models.blocks import (
+    DepthToSpace,
+    conv3x3,
+    depth_to_space_order,
+    nearest_repeat,
+    repeat_nearest,
+)
+from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
+
+
+class _Deploy(nn.Module):
+    """The input is added before the shuffle, so that no RESIZE_NEAREST_NEIGHBOR is needed."""
+
+    def __init__(self, body: nn.Sequential, scale: int) -> None:
+        super().__init__()
+        self.body = body
+        self.skip = nearest_repeat(scale)
+        self.shuffle = DepthToSpace(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shuffle(self.body(x) + self.skip(x))
+        return out
+
+
+@register_model("srvgg")
+class SRVGGNetCompact(SRModel):
+    """``convs`` convs with PReLU between a first and a last one, plus the enlarged input."""
+
+    defaults = {"features": 32, "convs": 32}  # noqa: RUF012
+    published = ({"features": 32, "convs": 32}, {"features": 64, "convs": 16})
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        features, convs = int(self.options["features"]), int(self.options["convs"])
+        layers: list[nn.Module] = [conv3x3(3, features), nn.PReLU(features)]
+        for _ in range(convs):
+            layers += [conv3x3(features, features), nn.PReLU(features)]
+        layers.append(conv3x3(features, 3 * spec.scale**2))
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps N, 3, H, W to N, 3, s*H, s*W."""
+        scale = self.spec.scale
+        return F.pixel_shuffle(self.body(x), scale) + repeat_nearest(x, scale)
+
+    def deploy(self) -> nn.Module:
+        """Last conv in TFLite's order, skip as a fixed 1x1 conv before the shuffle."""
+        *layers, head = copy.deepcopy(self.body)
+        body = nn.Sequential(*layers, depth_to_space_order(head, self.spec.scale))  # type: ignore[arg-type]
+        return _Deploy(body, self.spec.scale).eval()
+
+    def start_at_interpolation(self) -> None:
+        """The last conv starts at 0: only the skip is left."""
+        nn.init.zeros_(self.body[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.body[-1].bias)  # type: ignore[arg-type]
+
+    @classmethod
+    def detect(cls, state: StateDict) -> ModelSpec | None:
+        """``body.N`` with a PReLU after every conv but the last."""
+        if "body.0.weight" not in state or "body.1.weight" not in state:
+            return None
+        if state["body.1.weight"].dim() != 1:
+            return None
+        last = max(int(key.split(".")[1]) for key in state if key.startswith("body."))
+        scale = round((state[f"body.{last}.weight"].shape[0] / 3) ** 0.5)
+        features = state["body.0.weight"].shape[0]
+        return ModelSpec(cls.arch, scale, {"features": features, "convs": last // 2 - 1})
