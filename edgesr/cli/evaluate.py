@@ -1,0 +1,89 @@
+"""``edgesr eval``: how good the pixels of a model are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from edgesr.cli._session import JsonOption, Session, verb
+
+if TYPE_CHECKING:
+    from edgesr.quality.evaluate import Evaluation
+
+
+@verb
+def command(  # noqa: PLR0913 - one parameter per flag
+    session: Session,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A .pt, .pth, .onnx or .tflite file, a candidate's folder, a bundled checkpoint,"
+            " or bicubic.",
+        ),
+    ],
+    *,
+    pairs: Annotated[
+        Path, typer.Option(metavar="CSV", help="A pairs.csv, or a folder that holds one.")
+    ],
+    scale: Annotated[
+        int | None,
+        typer.Option(help="2, 3 or 4, where the model doesn't tell (bicubic takes the pairs')."),
+    ] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="Network of a checkpoint whose shapes don't tell.")
+    ] = None,
+    activation: Annotated[
+        Literal["relu", "tanh"] | None,
+        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one line per image.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write protocol, mean and images as JSON.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the upscaled images as PNG.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """PSNR and SSIM of a model over pairs of images: per image and mean.
+
+    Float Y (BT.601), border of `scale` pixels left out, peak 255; --json names the protocol.
+    """
+    from edgesr.quality.evaluate import EvalRequest, evaluate, write_csv, write_summary
+    from edgesr.quality.runners import RunnerOptions
+
+    options = {"activation": activation} if activation is not None else {}
+    request = EvalRequest(
+        model=model,
+        pairs=pairs,
+        runner=RunnerOptions(scale=scale, arch=arch, options=options, threads=threads),
+        save=save,
+    )
+    with session.terminal.progress() as tick:
+        evaluation = evaluate(request, tick)
+    for note in evaluation.protocol["model_notes"]:
+        session.terminal.note(f"{model}: {note}")
+    if json:
+        session.terminal.json(evaluation.to_dict())
+    else:
+        _show(session, evaluation)
+    if csv is not None:
+        write_csv(evaluation, csv)
+    if summary is not None:
+        write_summary(evaluation, summary)
+
+
+def _show(session: Session, evaluation: "Evaluation") -> None:
+    rows = [
+        (image.name, f"{image.psnr_y:.3f}", f"{image.ssim_y:.4f}") for image in evaluation.images
+    ]
+    mean = evaluation.mean()
+    psnr = "inf" if mean["psnr_y"] is None else f"{mean['psnr_y']:.3f}"
+    rows.append(("mean", psnr, f"{mean['ssim_y']:.4f}"))
+    protocol = evaluation.protocol
+    title = f"{Path(protocol['model']).name} x{protocol['scale']}, protocol {protocol['name']}"
+    session.terminal.table(title, ["image", "#PSNR-Y dB", "#SSIM-Y"], rows)
