@@ -1,0 +1,150 @@
+"""``edgesr data``: make pairs of images, or check them."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgesr.cli._session import JsonOption, Session, verb
+from edgesr.errors import PairsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make pairs of small and large images, or check them.",
+    rich_markup_mode=None,
+)
+
+
+class Degrade(StrEnum):
+    """How the small image is made; the names are those of `edgesr.data.degrade`."""
+
+    BICUBIC = "bicubic"
+    REAL = "real"
+
+
+OutArgument = Annotated[
+    Path, typer.Argument(metavar="OUT", help="New folder for hr/, lr_x<scale>/ and pairs.csv.")
+]
+ScaleOption = Annotated[int, typer.Option(min=2, max=4, help="Large size over small size.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Decides everything random.")]
+DegradeOption = Annotated[
+    Degrade,
+    typer.Option(
+        help="bicubic: MATLAB's, bit for bit. real: with blur, noise and JPEG of random strength."
+    ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace OUT if it holds pairs already.")
+]
+
+
+@app.command("slides")
+@verb
+def slides(  # noqa: PLR0913 - the options are the interface
+    session: Session,
+    out: OutArgument,
+    *,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many (default: 100 slides, or all pages of the PDF)."),
+    ] = None,
+    seed: SeedOption = 0,
+    scale: ScaleOption = 2,
+    pdf: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take pages of this PDF and their text.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Lecture slides with known text: rendered here, or the pages of a PDF.
+
+    The same count and seed give the same slides everywhere.
+    """
+    from edgesr.data.make_pairs import PairOptions, refuse_to_replace
+    from edgesr.data.pdf import write_pages
+    from edgesr.data.slides import write_slides
+
+    refuse_to_replace(out, overwrite=overwrite, source=pdf)
+    with session.terminal.progress() as tick:
+        if pdf:
+            made = write_pages(pdf, out, PairOptions(scale=scale, seed=seed), count, tick)
+        else:
+            made = count or 100
+            write_slides(out, made, seed, scale, tick)
+    _report(session, out, made, scale, as_json=as_json)
+
+
+@app.command("pairs")
+@verb
+def pairs(  # noqa: PLR0913 - the options are the interface
+    session: Session,
+    hr_dir: Annotated[
+        Path, typer.Argument(metavar="HR_DIR", help="Folder of large images, with its subfolders.")
+    ],
+    out: OutArgument,
+    *,
+    scale: ScaleOption = 2,
+    degrade: DegradeOption = Degrade.BICUBIC,
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pairs from any folder of images (PNG, JPEG, WebP, BMP, TIFF)."""
+    from edgesr.data.make_pairs import PairOptions, make_pairs, refuse_to_replace
+
+    refuse_to_replace(out, overwrite=overwrite, source=hr_dir)
+    with session.terminal.progress() as tick:
+        made = make_pairs(hr_dir, out, PairOptions(scale, degrade.value, seed), tick)
+    _report(session, out, made, scale, as_json=as_json)
+
+
+@app.command("check")
+@verb
+def check(
+    session: Session,
+    csv: Annotated[Path, typer.Argument(metavar="PAIRS.csv", help="The file, or its folder.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Every problem of a pairs.csv: missing files, wrong sizes, unreadable images.
+
+    Exit code 3 when there is any.
+    """
+    from dataclasses import asdict
+
+    from rich.markup import escape
+
+    from edgesr.data.check import check_pairs
+    from edgesr.data.pairs import PAIRS_FILE
+
+    path = csv / PAIRS_FILE if csv.is_dir() else csv
+    with session.terminal.progress() as tick:
+        found = check_pairs(path, tick)
+    if as_json:
+        session.terminal.json({"pairs": str(path), **asdict(found)})
+    else:
+        for problem in found.problems:
+            line = f"line {problem.line}: {problem.file or '(empty)'}: {problem.what}"
+            session.terminal.print(escape(line))
+    if found.problems:
+        many = len(found.problems)
+        raise PairsError(
+            f"{path} has {many} problem{'s' if many > 1 else ''} in {found.rows} rows",
+            hint="correct or remove the rows named above",
+        )
+    if not as_json:
+        line = f"{path}: {found.rows} pairs, scale {found.scale}, no problems"
+        session.terminal.print(escape(line))
+
+
+def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool) -> None:
+    from rich.markup import escape
+
+    from edgesr.data.pairs import PAIRS_FILE
+
+    table = out / PAIRS_FILE
+    if as_json:
+        session.terminal.json({"pairs": str(table), "count": made, "scale": scale})
+    else:
+        session.terminal.print(escape(f"{table}: {made} pairs, scale {scale}"))

@@ -1,0 +1,1 @@
+"""Images, resizing, rendered slides, PDF pages, and pairs of low and high resolution."""
