@@ -1,0 +1,1 @@
+"""Planning, launching and judging measurements, on any device that has a transport."""

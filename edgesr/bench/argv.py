@@ -1,0 +1,97 @@
+"""The command line of one launch: one builder for the official tool and for ours."""
+
+from dataclasses import dataclass
+
+from edgesr.bench.delegates import DELEGATES
+from edgesr.bench.engine import Tool
+from edgesr.bench.suite import Suite
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How often to run the model in one launch; times in seconds."""
+
+    num_runs: int
+    min_secs: float
+    max_secs: float
+    warmup_runs: int
+    warmup_min_secs: float
+
+
+ONCE = Loop(num_runs=1, min_secs=0, max_secs=600, warmup_runs=0, warmup_min_secs=0)
+"""One inference, nothing else: for memory and for pixels."""
+
+
+def suite_loop(suite: Suite) -> Loop:
+    """The suite's loop for a timed launch."""
+    return Loop(
+        num_runs=suite.num_runs,
+        min_secs=suite.min_secs,
+        max_secs=suite.max_secs,
+        warmup_runs=suite.warmup_runs,
+        warmup_min_secs=suite.warmup_min_secs,
+    )
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Raw files that a launch reads and writes instead of random values."""
+
+    input_file: str
+    """Raw bytes of the input tensor, path on the device, without a colon."""
+    input_shape: tuple[int, ...]
+    output_file: str
+    """Gets the raw bytes of all output tensors."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of the tool; paths are the device's."""
+
+    graph: str
+    delegate: str
+    threads: int
+    loop: Loop
+    result_file: str | None = None
+    pixels: Pixels | None = None
+    peak_memory: bool = False
+
+
+def build_argv(tool: Tool, launch: Launch) -> list[str]:
+    """The whole command.
+
+    Measurement flags that the tool doesn't know are left out; the ones that decide *what* is
+    measured are checked beforehand by `missing_flags`.
+    """
+    loop = launch.loop
+    wanted = {
+        "graph": launch.graph,
+        "num_threads": str(launch.threads),
+        "num_runs": str(loop.num_runs),
+        "min_secs": f"{loop.min_secs:g}",
+        "max_secs": f"{loop.max_secs:g}",
+        "warmup_runs": str(loop.warmup_runs),
+        "warmup_min_secs": f"{loop.warmup_min_secs:g}",
+    }
+    if launch.pixels:
+        # any name will do for the layer, and real names hold colons, which need escaping
+        wanted["input_layer"] = "x"
+        wanted["input_layer_shape"] = ",".join(str(n) for n in launch.pixels.input_shape)
+        wanted["input_layer_value_files"] = f"x:{launch.pixels.input_file}"
+        wanted["output_filepath"] = launch.pixels.output_file
+    if launch.result_file:
+        wanted["result_file_path"] = launch.result_file
+    if launch.peak_memory:
+        wanted["report_peak_memory_footprint"] = "true"
+    flags = [f"--{name}={value}" for name, value in wanted.items() if name in tool.flags]
+    return [*tool.command, *flags, *DELEGATES[launch.delegate].flags[tool.family]]
+
+
+def missing_flags(tool: Tool, launch: Launch) -> list[str]:
+    """Flags that this launch can't do without and the tool doesn't know, without dashes."""
+    asked = DELEGATES[launch.delegate].flags[tool.family]
+    needed = ["graph", "num_threads", *(flag[2:].partition("=")[0] for flag in asked)]
+    if launch.pixels:
+        needed += ["input_layer", "input_layer_shape", "input_layer_value_files"]
+        needed += ["output_filepath"]
+    return [name for name in needed if name not in tool.flags]

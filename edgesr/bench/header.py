@@ -1,0 +1,95 @@
+"""``run.json``: written before the first job, read again by ``--resume``."""
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from edgesr import __version__
+from edgesr.bench.launch import Station
+from edgesr.bench.scenes import Scenes
+from edgesr.bench.suite import Suite
+from edgesr.errors import InputError, StoreError
+from edgesr.files import sha256_file
+from edgesr.results.manifest import Manifest
+from edgesr.results.records import Job
+from edgesr.results.store import Candidate, RunFolder, Workspace
+
+_PACKAGES = ("ai-edge-litert", "numpy", "scikit-image", "pillow")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run measures."""
+
+    candidates: Sequence[Candidate]
+    jobs: Sequence[Job]
+    suite: Suite
+
+
+def write_header(plan: Plan, stations: dict[str, Station], scenes: Scenes | None) -> dict[str, Any]:
+    """The JSON-ready content, without the keys that the store adds itself."""
+    tool = next(iter(stations.values())).tool
+    return {
+        "suite": plan.suite.model_dump(mode="json"),
+        "jobs": [job.model_dump() for job in plan.jobs],
+        "candidates": {
+            c.manifest.id: c.manifest.model_dump(mode="json", by_alias=True)
+            for c in plan.candidates
+        },
+        "candidate_files": {c.manifest.id: str(c.path.resolve()) for c in plan.candidates},
+        "devices": {name: station.info.to_dict() for name, station in stations.items()},
+        "engine": tool.to_dict(),
+        "versions": _versions(),
+        "accuracy": scenes.to_dict() if scenes else None,
+    }
+
+
+def read_plan(run: RunFolder, workspace: Workspace) -> Plan:
+    """The plan of a run, with its candidates' files found and checked.
+
+    Raises:
+        StoreError: When run.json is damaged.
+        InputError: When a candidate is gone or its file has changed since.
+    """
+    header = run.header()
+    try:
+        suite = Suite.model_validate(header["suite"])
+        jobs = [Job.model_validate(job) for job in header["jobs"]]
+        manifests = [Manifest.model_validate(tree) for tree in header["candidates"].values()]
+    except (KeyError, AttributeError, TypeError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{run.path / 'run.json'} is damaged: {reason}") from error
+    files = header.get("candidate_files") or {}
+    candidates = [_find(m, files.get(m.id), workspace) for m in manifests]
+    return Plan(candidates, jobs, suite)
+
+
+def _find(manifest: Manifest, noted: str | None, workspace: Workspace) -> Candidate:
+    """The candidate's file where the run noted it, else in the workspace."""
+    standard = workspace.root / "candidates" / manifest.short_id / "model.tflite"
+    for path in (Path(noted) if noted else standard, standard):
+        if path.is_file():
+            if sha256_file(path) != manifest.id:
+                raise InputError(
+                    f"{path} has changed since the run began",
+                    hint="a resumed run must measure the same file: start a new run",
+                )
+            return Candidate(path, manifest)
+    raise InputError(
+        f"the candidate {manifest.name} of this run is gone",
+        hint="convert its checkpoint again, or start a new run",
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"edgesr": __version__}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
