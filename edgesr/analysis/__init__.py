@@ -1,0 +1,1 @@
+"""Records -> tidy rows and one summary per job; numpy and pandas only."""

@@ -1,0 +1,43 @@
+"""``edgesr report``: from run folders to a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgesr.cli._session import JsonOption, Session, verb
+
+
+@verb
+def command(
+    session: Session,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Run folders or names (default: the newest run)."),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder to write to (default: RUN/report)."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a self-contained page, plots, CSV and Markdown about one or more runs."""
+    from edgesr.report.page import ReportRequest, write_report
+    from edgesr.results.store import Workspace
+
+    workspace = Workspace(session.workspace)
+    chosen = [workspace.run(name) for name in runs] if runs else [workspace.run()]
+    found = {run.path.resolve(): run for run in chosen}
+    oldest_first = sorted(found.values(), key=lambda run: run.path.name)
+    request = ReportRequest(tuple(oldest_first), out)
+    with session.terminal.progress() as tick:
+        page = write_report(request, tick)
+    if json:
+        files = sorted(str(p) for p in page.parent.rglob("*") if p.is_file())
+        names = [run.path.name for run in request.runs]
+        session.terminal.json({"page": str(page), "runs": names, "files": files})
+        return
+    from rich.markup import escape
+
+    session.terminal.print(f"The report is at {escape(str(page))}")

@@ -1,0 +1,1 @@
+"""Run folders -> one self-contained page, plots, tables and Markdown."""

@@ -1,0 +1,197 @@
+"""Cut-outs for the eye: low-res, bicubic, every candidate and the truth, at the same place."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesr.analysis.rows import RunData
+from edgesr.analysis.summary import JobSummary
+from edgesr.data.images import read_image
+from edgesr.errors import EdgesrError
+from edgesr.report.text import figures, fixed, plural, short
+from edgesr.report.wording import delegate_words, status_words
+
+Image = NDArray[np.uint8]
+"""H, W, 3 RGB."""
+
+WIDTH, HEIGHT = 160, 90
+MOST_TILES = 24
+"""Candidates shown per picture; the others' numbers stand in the table."""
+MOST_SCENES = 4
+"""Pictures shown per page, over all runs and scales."""
+_OVERVIEW_WIDTH = 480
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One cut-out as it stands on the page."""
+
+    title: str
+    detail: str
+    data_uri: str
+    kind: str
+    """``input``, ``baseline``, ``candidate`` or ``truth``."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture of the accuracy pass."""
+
+    title: str
+    where: str
+    """Which part of the picture is shown, in words."""
+    overview_uri: str
+    """The whole picture, small, with the window marked."""
+    tiles: tuple[Tile, ...]
+    notes: tuple[str, ...]
+    """What could not be shown and why."""
+
+
+def scenes(runs: Sequence[RunData], jobs: Sequence[JobSummary]) -> list[Scene]:
+    """The scenes of all runs that kept pictures; damaged ones are left out.
+
+    Args:
+        runs: Runs; pictures are looked for in ``<run>/accuracy/<pair>-x<scale>/``.
+        jobs: Summaries of those runs.
+    """
+    found: list[Scene] = []
+    for run in runs:
+        own = [job for job in jobs if job.run == run.name]
+        for folder in sorted((run.folder.path / "accuracy").glob("*-x*")):
+            scene = _scene(folder, own) if len(found) < MOST_SCENES else None
+            if scene is not None:
+                found.append(scene)
+    return found
+
+
+def busiest_window(image: Image, *, scale: int) -> tuple[int, int, int, int]:
+    """The window with the most edges, as (top, left, height, width) in pixels.
+
+    Args:
+        image: H, W, 3 RGB.
+        scale: All four are multiples of it, so that the low-res cut-out fits exactly.
+    """
+    rows, columns = image.shape[0] // scale * scale, image.shape[1] // scale * scale
+    high, wide = min(HEIGHT // scale * scale, rows), min(WIDTH // scale * scale, columns)
+    luma = image[:rows, :columns].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    edges = np.zeros_like(luma)
+    edges[:, 1:] += np.abs(np.diff(luma, axis=1))
+    edges[1:, :] += np.abs(np.diff(luma, axis=0))
+    edges = np.sqrt(edges)  # many fine strokes tell more than one hard border
+    total = np.pad(edges.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
+    sums = sums[::scale, ::scale]
+    top, left = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(top) * scale, int(left) * scale, high, wide
+
+
+def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
+    name, _, scale_text = folder.name.rpartition("-x")
+    truth, low = _read(folder / "hr.png"), _read(folder / "lr.png")
+    if truth is None or low is None or not scale_text.isdigit() or int(scale_text) < 1:
+        return None
+    scale = int(scale_text)
+    window = busiest_window(truth, scale=scale)
+    top, left, high, wide = window
+    small = low[top // scale : (top + high) // scale, left // scale : (left + wide) // scale]
+    nearest = np.repeat(np.repeat(small, scale, axis=0), scale, axis=1)
+    tiles = [Tile("Low-res input", f"×{scale}, each pixel enlarged", _png_uri(nearest), "input")]
+    bicubic = _cut(folder / "bicubic.png", truth.shape, window)
+    if bicubic is not None:
+        level = next((j.bicubic_psnr_y for j in jobs if j.scale == scale), float("nan"))
+        tiles.append(Tile("Bicubic", f"{fixed(level, 2)} dB", _png_uri(bicubic), "baseline"))
+    shown, notes = _candidate_tiles(folder, [j for j in jobs if j.scale == scale], truth, window)
+    tiles += [
+        *shown,
+        Tile("Truth", "the high-res original", _png_uri(truth[_slices(window)]), "truth"),
+    ]
+    where = (
+        f"{wide} × {high} pixels at column {left}, row {top} of {truth.shape[1]} × {truth.shape[0]}"
+    )
+    return Scene(
+        f"{short(name, 60)}, ×{scale}",
+        where,
+        _overview_uri(truth, window),
+        tuple(tiles),
+        tuple(notes),
+    )
+
+
+def _candidate_tiles(
+    folder: Path, jobs: Sequence[JobSummary], truth: Image, window: tuple[int, int, int, int]
+) -> tuple[list[Tile], list[str]]:
+    """One tile per candidate: of its fastest measurement that has a picture."""
+    tiles, notes, done = [], [], set()
+    for job in sorted(jobs, key=lambda job: (not job.measured, job.median_ms)):
+        path = folder / f"{job.key}.png"
+        if job.candidate in done or not path.is_file():
+            continue
+        done.add(job.candidate)
+        cut = _cut(path, truth.shape, window)
+        if cut is None:
+            notes.append(f"{short(job.name, 60)}: the picture is damaged or of another size.")
+            continue
+        tiles.append(Tile(short(job.name, 60), _detail(job), _png_uri(cut), "candidate"))
+    if len(tiles) > MOST_TILES:
+        notes.append(f"{len(tiles) - MOST_TILES} slower candidates are not shown.")
+    return tiles[:MOST_TILES], notes
+
+
+def _detail(job: JobSummary) -> str:
+    """Quality, latency and place, as far as they are known."""
+    quality = f"{fixed(job.psnr_y, 2)} dB" if math.isfinite(job.psnr_y) else ""
+    time = f"{figures(job.median_ms)} ms" if job.measured else status_words(job)
+    threads = f", {plural(int(job.threads), 'thread')}" if math.isfinite(job.threads) else ""
+    place = f"{delegate_words(job.placed)}{threads}"
+    return " · ".join(part for part in (quality, time, place) if part)
+
+
+def _slices(window: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    top, left, high, wide = window
+    return slice(top, top + high), slice(left, left + wide)
+
+
+def _cut(path: Path, shape: tuple[int, ...], window: tuple[int, int, int, int]) -> Image | None:
+    image = _read(path)
+    return image[_slices(window)] if image is not None and image.shape == shape else None
+
+
+def _read(path: Path) -> Image | None:
+    try:
+        return read_image(path)
+    except EdgesrError:
+        return None
+
+
+def _png_uri(image: Image) -> str:
+    return _uri(image, "PNG", optimize=True)
+
+
+def _overview_uri(image: Image, window: tuple[int, int, int, int]) -> str:
+    """The whole picture at most 480 pixels wide, with a frame around the window."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    top, left, high, wide = window
+    factor = min(1.0, _OVERVIEW_WIDTH / image.shape[1])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    picture = Pillow.fromarray(image).resize(size, Pillow.Resampling.LANCZOS)
+    box = [round(v * factor) for v in (left, top, left + wide - 1, top + high - 1)]
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle([box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2], outline="white", width=4)
+    draw.rectangle([box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1], outline="#c0006a", width=2)
+    return _uri(np.asarray(picture), "JPEG", quality=82)
+
+
+def _uri(image: Image, kind: str, **options: int | bool) -> str:
+    from PIL import Image as Pillow
+
+    buffer = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(image)).save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,353 @@
+"""The page itself: every section as HTML, styles and script inline, nothing from the network."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from edgesr import __version__
+from edgesr.analysis.rows import RunData
+from edgesr.analysis.summary import JobSummary
+from edgesr.report.crops import Scene
+from edgesr.report.headline import NO_CRITERIA, headline, panels
+from edgesr.report.provenance import candidate_facts, run_facts
+from edgesr.report.table import doubt_reasons, grade, html_table
+from edgesr.report.text import Markup, element, join, plural, short
+from edgesr.report.wording import delegate_words
+
+GENERATOR = "edgesr report"
+"""How a page is recognised as ours."""
+
+
+@dataclass(frozen=True)
+class PlotOnPage:
+    """One drawn plot."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    note: str
+    wide: Markup
+    """SVG for wide screens."""
+    narrow: Markup
+    """SVG for phones."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the page shows."""
+
+    runs: tuple[RunData, ...]
+    jobs: tuple[JobSummary, ...]
+    plots: tuple[PlotOnPage, ...]
+    scenes: tuple[Scene, ...]
+
+
+def document(content: Content) -> str:
+    """The whole index.html."""
+    style, script = _static("page.css"), _static("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+    head = join(
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name_="generator", content=f"{GENERATOR} {__version__}"),
+        element("meta", name_="color-scheme", content="light dark"),
+        element("title", "edgesr report"),
+        Markup(f"<style>{style}</style>"),
+    )
+    body = element(
+        "body",
+        _skip_link(),
+        _header(content),
+        element("main", *_sections(content), id="main"),
+        _footer(),
+        Markup(f"<script>{script}</script>"),
+    )
+    page = element("html", element("head", head), body, lang="en")
+    return f"<!doctype html>\n{page}\n"
+
+
+def _static(name: str) -> str:
+    return (resources.files("edgesr.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def _skip_link() -> Markup:
+    return element("a", "Skip to the report", href="#main", class_="skip")
+
+
+def _header(content: Content) -> Markup:
+    first = content.runs[-1].header
+    when = str(first.get("created_at") or "")
+    names = ", ".join(short(run.name, 40) for run in content.runs[:4])
+    links = [("results", "Results"), *((p.name, p.title) for p in content.plots)]
+    links += [("pictures", "Pictures")] if content.scenes else []
+    links += [("table", "All jobs"), ("provenance", "Provenance")]
+    items = (element("li", element("a", title, href=f"#{anchor}")) for anchor, title in links)
+    return element(
+        "header",
+        element("p", "edgesr report", class_="eyebrow"),
+        element("h1", "Super-resolution models, measured"),
+        element(
+            "p",
+            f"{plural(len(content.runs), 'run')}: {names}",
+            " · ",
+            short(when, 40),
+            class_="meta",
+        ),
+        element("nav", element("ul", *items), aria_label="Sections"),
+    )
+
+
+def _sections(content: Content) -> list[Markup]:
+    sections = [_results(content.jobs), *(_plot(one) for one in content.plots)]
+    if content.scenes:
+        sections.append(_pictures(content.scenes))
+    return [*sections, _table(content.jobs), _provenance(content.runs)]
+
+
+def _results(jobs: Sequence[JobSummary]) -> Markup:
+    found = panels(jobs)
+    cards = [
+        element("article", element("h3", title), element("p", headline(members)), class_="card")
+        for title, members in found.items()
+    ]
+    empty = element("p", "These runs hold no jobs.")
+    return element(
+        "section",
+        element("h2", "Results"),
+        _tally(jobs),
+        *(cards or [empty]),
+        element("p", NO_CRITERIA, class_="quiet"),
+        *_trouble(jobs),
+        *_doubts(jobs),
+        id="results",
+    )
+
+
+def _tally(jobs: Sequence[JobSummary]) -> Markup:
+    grades = [grade(job) for job in jobs]
+    numbers = (
+        (len({job.candidate for job in jobs}), "candidates", ""),
+        (len(jobs), "jobs", ""),
+        (grades.count("good"), "verified without doubt", "good"),
+        (grades.count("doubt"), "with doubt", "doubt"),
+        (grades.count("bad"), "without a usable time", "bad"),
+    )
+    return element(
+        "ul",
+        *(
+            element("li", element("b", str(n)), f" {what}", class_=kind)
+            for n, what, kind in numbers
+        ),
+        class_="tally",
+    )
+
+
+def _trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
+    """Reasons of refused, failed and unmeasured jobs, each once with the number of its jobs."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for job in jobs:
+        if grade(job) == "bad":
+            reason = job.reasons[0] if job.reasons else _silent_reason(job)
+            key = (job.delegate, _kind(job), reason)
+            counts[key] = counts.get(key, 0) + 1
+    if not counts:
+        return []
+    items = [
+        element(
+            "li",
+            element("b", f"{delegate_words(short(delegate, 20))}, {plural(n, 'job')} {kind}: "),
+            short(reason, 300),
+        )
+        for (delegate, kind, reason), n in sorted(counts.items(), key=lambda item: -item[1])[:12]
+    ]
+    rest = len(counts) - len(items)
+    more = [element("li", f"and {plural(rest, 'other reason')}, see the table")] if rest else []
+    return [element("h3", "What gave no usable time, and why"),
+            element("ul", *items, *more, class_="trouble")]  # fmt: skip
+
+
+def _doubts(jobs: Sequence[JobSummary]) -> list[Markup]:
+    """Why jobs with a time are doubtful: each reason once, with an example's numbers."""
+    found: dict[str, list[str]] = {}
+    for job in jobs:
+        if grade(job) == "doubt":
+            for code, words in doubt_reasons(job):
+                found.setdefault(code, []).append(words)
+    if not found:
+        return []
+    items = [
+        element(
+            "li",
+            element("b", f"{plural(len(words), 'job')}: "),
+            "for example, " if len(set(words)) > 1 else "",
+            short(words[0], 300),
+        )
+        for words in sorted(found.values(), key=len, reverse=True)[:12]
+    ]
+    return [element("h3", "What is doubtful, and why"), element("ul", *items, class_="trouble")]
+
+
+def _kind(job: JobSummary) -> str:
+    if job.outcome == "fallback":
+        return "fell back"
+    return "ended without a usable time" if job.status == "ok" else job.status
+
+
+def _silent_reason(job: JobSummary) -> str:
+    if job.outcome == "fallback":
+        return "the delegate took nothing; the times are the CPU's and are not credited to it"
+    return "planned, and no record of it" if job.status == "not measured" else "no reason recorded"
+
+
+def _plot(plot: PlotOnPage) -> Markup:
+    return element(
+        "section",
+        element("h2", plot.title),
+        element(
+            "figure",
+            element("div", plot.wide, class_="wide"),
+            element("div", plot.narrow, class_="narrow"),
+            element("figcaption", f"{plot.caption} {plot.note}".strip()),
+            element("p", plot.alt, id=f"alt-{plot.name}", class_="unseen"),
+        ),
+        id=plot.name,
+    )
+
+
+def _pictures(scenes: Sequence[Scene]) -> Markup:
+    return element(
+        "section",
+        element("h2", "Pictures"),
+        element(
+            "p",
+            "The same place in the low-res input, bicubic, each candidate (pixels as the "
+            "device produced them, in order of latency) and the truth. The window is the one "
+            "with the most edges. dB: mean PSNR-Y over all images.",
+        ),
+        *(_scene(scene) for scene in scenes),
+        id="pictures",
+    )
+
+
+def _scene(scene: Scene) -> Markup:
+    tiles = [
+        element(
+            "figure",
+            element("img", src=tile.data_uri, alt=f"{tile.title}: cut-out of {scene.title}"),
+            element("figcaption", element("b", tile.title), element("span", tile.detail)),
+            class_=f"tile {tile.kind}",
+        )
+        for tile in scene.tiles
+    ]
+    overview = element(
+        "figure",
+        element("img", src=scene.overview_uri, alt=f"{scene.title}, whole, window marked"),
+        element("figcaption", element("b", "Whole picture"), element("span", scene.where)),
+        class_="tile overview",
+    )
+    notes = [element("p", note, class_="quiet") for note in scene.notes]
+    return join(
+        element("h3", scene.title),
+        element(
+            "div",
+            overview,
+            *tiles,
+            class_="tiles",
+            tabindex="0",
+            role="region",
+            aria_label=f"Cut-outs of {scene.title}",
+        ),
+        *notes,
+    )
+
+
+def _table(jobs: Sequence[JobSummary]) -> Markup:
+    return element(
+        "section",
+        element("h2", "All jobs"),
+        element(
+            "p", "Every round stands in results.csv, this table in summary.csv, beside this page."
+        ),
+        element(
+            "div",
+            html_table(jobs),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="Table of all jobs",
+        ),
+        id="table",
+    )
+
+
+def _provenance(runs: Sequence[RunData]) -> Markup:
+    return element(
+        "section", element("h2", "Provenance"), *(_run(run) for run in runs), id="provenance"
+    )
+
+
+def _run(run: RunData) -> Markup:
+    facts = (
+        element("tr", element("th", what, scope="row"), element("td", value))
+        for what, value in run_facts(run)
+    )
+    about = element(
+        "table",
+        element("caption", "How the run was made"),
+        element("tbody", *facts),
+        class_="facts",
+    )
+    return join(
+        element("h3", f"Run {short(run.name, 60)}"),
+        element("div", about, class_="scroll"),
+        _candidates(run),
+    )
+
+
+def _candidates(run: RunData) -> Markup:
+    rows = candidate_facts(run)
+    if not rows:
+        return Markup("")
+    head = (element("th", title, scope="col") for title in rows[0])
+    body = (
+        element(
+            "tr",
+            *(
+                element("th", text, scope="row")
+                if what == "Candidate"
+                else element("td", text, class_="sha" if "sha256" in what else None)
+                for what, text in row.items()
+            ),
+        )
+        for row in rows
+    )
+    table = element(
+        "table",
+        element("caption", "Candidates and what they were made from"),
+        element("thead", element("tr", *head)),
+        element("tbody", *body),
+        class_="made",
+    )
+    return element(
+        "div",
+        table,
+        class_="scroll",
+        tabindex="0",
+        role="region",
+        aria_label="Candidates and what they were made from",
+    )
+
+
+def _footer() -> Markup:
+    return element(
+        "footer",
+        element("p", f"Made by edgesr {__version__}. Plots also lie in plots/ as PNG and SVG."),
+    )

@@ -1,0 +1,89 @@
+"""The facts that a reader takes away first, one sentence per comparable group."""
+
+import math
+from collections.abc import Sequence
+
+from edgesr.analysis.summary import JobSummary
+from edgesr.report.text import clean, figures, fixed, plural, short
+from edgesr.report.wording import delegate_words, doubt_words
+
+NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
+
+
+def panel_of(job: JobSummary, *, several_runs: bool) -> str:
+    """Jobs of one panel may be compared: same device, scale and input size, and same run."""
+    scale = f"×{job.scale:.0f}" if math.isfinite(job.scale) else "scale unknown"
+    parts = [short(job.device_label, 40), scale, job.input]
+    if several_runs:
+        parts.append(f"run {short(job.run, 26)}")
+    return " · ".join(part for part in parts if part)
+
+
+def panels(jobs: Sequence[JobSummary]) -> dict[str, list[JobSummary]]:
+    """The jobs by panel, in order of first appearance."""
+    several = len({job.run for job in jobs}) > 1
+    found: dict[str, list[JobSummary]] = {}
+    for job in jobs:
+        found.setdefault(panel_of(job, several_runs=several), []).append(job)
+    return found
+
+
+def headline(jobs: Sequence[JobSummary]) -> str:
+    """The fastest verified measurement of a panel and its quality, in two or three sentences."""
+    verified = [job for job in jobs if job.verified]
+    if not verified:
+        measured = sum(job.measured for job in jobs)
+        return (
+            f"Nothing here is verified: of {plural(len(jobs), 'job')}, {measured} gave a time, "
+            "and none of them without a failed round and with the whole graph where it was asked "
+            "to run."
+        )
+    best = min(verified, key=lambda job: job.median_ms)
+    sentences = [_fastest(best, len(verified))]
+    if best.doubts:
+        sentences.append(f"Doubt: {'; '.join(doubt_words(d) for d in best.doubts)}.")
+    sharpest = max(
+        (job for job in verified if math.isfinite(job.psnr_y)),
+        key=lambda job: job.psnr_y,
+        default=best,
+    )
+    if sharpest.candidate != best.candidate:
+        fastest = min(
+            (job for job in verified if job.candidate == sharpest.candidate),
+            key=lambda job: job.median_ms,
+        )
+        sentences.append(
+            f"The highest quality is {short(fastest.name, 60)}'s: "
+            f"{fixed(sharpest.psnr_y, 2)} dB at {figures(fastest.median_ms)} ms on "
+            f"{_place(fastest)}."
+        )
+    return clean(" ".join(sentences))
+
+
+def _fastest(best: JobSummary, verified: int) -> str:
+    return (
+        f"{short(best.name, 60)} on {_place(best)} is the fastest of "
+        f"{plural(verified, 'verified measurement')}: {figures(best.median_ms)} ms per frame "
+        f"({_spread(best)}), {_quality(best)}."
+    )
+
+
+def _place(job: JobSummary) -> str:
+    threads = f" with {plural(int(job.threads), 'thread')}" if math.isfinite(job.threads) else ""
+    return f"{delegate_words(job.placed)}{threads}"
+
+
+def _spread(job: JobSummary) -> str:
+    if job.rounds == 1:
+        return "one round"
+    return f"{figures(job.fastest_ms)} to {figures(job.slowest_ms)} ms over {job.rounds} rounds"
+
+
+def _quality(job: JobSummary) -> str:
+    if math.isnan(job.psnr_y):
+        return "its quality was not measured"
+    text = f"PSNR-Y {fixed(job.psnr_y, 2)} dB"
+    if math.isnan(job.gain_db):
+        return f"{text} (bicubic was not measured)"
+    where = "above" if job.gain_db >= 0 else "below"
+    return f"{text}, {abs(job.gain_db):.2f} dB {where} bicubic"

@@ -1,0 +1,85 @@
+"""Numbers and foreign text as the report shows them, and HTML that escapes by itself."""
+
+import html
+import math
+import unicodedata
+
+NONE = "–"
+"""What stands where there is no number."""
+
+
+class Markup(str):
+    """Text that is HTML already; every other string is escaped by `element`."""
+
+    __slots__ = ()
+
+
+def element(name: str, *children: str, **attributes: str | None) -> Markup:
+    """One HTML element.
+
+    Args:
+        name: Tag name.
+        children: `Markup` is taken as it is, other text is escaped.
+        attributes: ``class_`` stands for ``class``, ``data_v`` for ``data-v``; None leaves out.
+    """
+    given = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(clean(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in {"img", "meta", "br", "source"}:
+        return Markup(f"<{name}{given}>")
+    return Markup(f"<{name}{given}>{join(*children)}</{name}>")
+
+
+def join(*children: str) -> Markup:
+    """Children side by side; what is not `Markup` is escaped."""
+    return Markup("".join(c if isinstance(c, Markup) else html.escape(clean(c)) for c in children))
+
+
+def clean(text: str) -> str:
+    """Foreign text on one line: no control, bidi-override or surrogate characters."""
+    spaced = (" " if c in "\t\r\n" else c for c in text)
+    return "".join(
+        c if unicodedata.category(c) not in _UNSEEN else "\N{REPLACEMENT CHARACTER}" for c in spaced
+    )
+
+
+_UNSEEN = {"Cc", "Cf", "Cs"}
+
+
+def short(text: str, limit: int) -> str:
+    """At most ``limit`` characters, cut in the middle: names tell apart at both ends."""
+    text = clean(text)
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[-(limit - 1 - head) :]}"
+
+
+def figures(value: float, digits: int = 3) -> str:
+    """A plain decimal with so many significant digits: 0.123, 12.3, 1234; never 1e+03."""
+    if not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(max(decimals, 0), 6)}f}"
+
+
+def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
+    """So many decimals, or the dash when there is no number."""
+    if not math.isfinite(value):
+        return NONE
+    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def count(value: float) -> str:
+    """A whole number, or the dash."""
+    return f"{value:.0f}" if math.isfinite(value) else NONE
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 round``, ``2 rounds``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
