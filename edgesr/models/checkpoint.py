@@ -16,7 +16,7 @@ from torch import Tensor
 
 from edgesr.assets import asset_folder
 from edgesr.errors import CheckpointError, InputError
-from edgesr.files import atomic_file, read_errors, sha256_file
+from edgesr.files import read_errors, sha256_file, write_bytes
 from edgesr.models.registry import (
     ModelSpec,
     Options,
@@ -118,8 +118,10 @@ def save_checkpoint(
         "provenance": json.loads(json.dumps(provenance)),  # plain values only: it has to load
         **extra,
     }
-    with atomic_file(path) as temporary, temporary.open("wb") as file:
-        torch.save(document, file)
+    # through memory: torch turns a full disk into a RuntimeError without a reason
+    data = io.BytesIO()
+    torch.save(document, data)
+    write_bytes(path, data.getvalue())
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
         document = _load(data)
     except pickle.UnpicklingError as error:
         raise _refusal(path, error, data) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except Exception as error:  # torch's readers raise whatever the bytes make them stumble over
         raise CheckpointError(
             f"{path} is damaged or no PyTorch checkpoint: {_first_line(error)}",
             hint="copy or download it again",

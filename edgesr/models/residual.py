@@ -6,14 +6,18 @@ also leaves less to lose when it is quantized.
 """
 
 import copy
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from edgesr.models.blocks import (
     DepthToSpace,
+    bilinear_start,
     conv3x3,
     depth_to_space_order,
+    identity_start,
     nearest_repeat,
     repeat_nearest,
 )
@@ -27,7 +31,7 @@ class _Block(nn.Module):
         self.conv2 = conv3x3(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = F.relu(x + self.conv2(F.relu(self.conv1(x))))
+        out: Tensor = x + self.conv2(F.relu(self.conv1(x)))
         return out
 
 
@@ -42,7 +46,7 @@ class _Deploy(nn.Module):
         self.shuffle = DepthToSpace(scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.tail(self.blocks(F.relu(self.head(x)))) + self.skip(x)
+        out: Tensor = self.tail(self.blocks(self.head(x))) + self.skip(x)
         return self.shuffle(out)  # type: ignore[no-any-return]
 
 
@@ -62,7 +66,7 @@ class Residual(SRModel):
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, 3, H, W to N, 3, s*H, s*W."""
         scale = self.spec.scale
-        detail = F.pixel_shuffle(self.tail(self.blocks(F.relu(self.head(x)))), scale)
+        detail = F.pixel_shuffle(self.tail(self.blocks(self.head(x))), scale)
         return detail + repeat_nearest(x, scale)
 
     def deploy(self) -> nn.Module:
@@ -70,9 +74,15 @@ class Residual(SRModel):
         return _Deploy(self).eval()
 
     def start_at_interpolation(self) -> None:
-        """The last conv starts at 0: only the skip is left."""
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+        """The image passes head and blocks unchanged; tail and skip together enlarge it."""
+        identity_start(self.head)
+        for block in self.blocks:
+            conv = cast("_Block", block).conv2
+            nn.init.zeros_(conv.weight)
+            nn.init.zeros_(cast("Tensor", conv.bias))
+        bilinear_start(self.tail, self.spec.scale)
+        with torch.no_grad():  # the skip adds the nearest pixel already
+            self.tail.weight[:, :3, 1, 1] -= torch.eye(3).repeat_interleave(self.spec.scale**2, 0)
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:
