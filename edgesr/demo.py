@@ -1,0 +1,158 @@
+"""The whole path on this machine in a few minutes: slides, fine-tuning, conversion, bench, report.
+
+Real work at a small size: every number on the page was measured here, a moment ago.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgesr.assets import asset
+from edgesr.config import load_config
+from edgesr.errors import UsageError
+from edgesr.results.manifest import VARIANTS
+from edgesr.results.store import Candidate, RunFolder, Workspace
+
+Progress = Callable[[str, int, int], None]
+Note = Callable[[str], None]
+
+TRAIN_SLIDES, TEST_SLIDES = 8, 3
+TRAIN_SEED, TEST_SEED = 31, 32
+"""Other slides than the bundled checkpoints were trained on."""
+NETWORKS = ("residual-x2-slides", "elsr-x2-slides")
+"""The first is fine-tuned on the demo's slides, the second is taken as it is."""
+SCALE = 2
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """How long the demo may take, and where it writes.
+
+    Raises:
+        UsageError: When the time is too short for the path.
+    """
+
+    out: Path
+    minutes: float = 5.0
+    """Rough upper limit on two cores; a shorter one trains and measures less."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minutes <= 120:
+            raise UsageError("--minutes has to lie between 1 and 120")
+
+    @property
+    def training_steps(self) -> int:
+        """Steps of the fine-tuning: about a fifth of the time on two cores."""
+        return int(60 * self.minutes)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of the bench: two in the shortest demo."""
+        return min(10, max(2, int(self.minutes * 0.6)))
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What came out."""
+
+    page: Path
+    run: RunFolder
+    checkpoint: Path
+    psnr_before: float
+    """dB of the bundled checkpoint on the test slides."""
+    psnr_after: float
+    """dB after fine-tuning."""
+    candidates: list[Candidate]
+
+
+def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None) -> DemoResult:
+    """Goes the whole path.
+
+    Args:
+        request: Time and place.
+        note: Called with one line before each stage.
+        progress: Called with (what is being done, steps done, steps in all).
+
+    Raises:
+        EdgesrError: Whatever a stage raises.
+    """
+    workspace = Workspace(request.out)
+    note("1/5 rendering lecture slides")
+    train_csv, test_csv = _slides(request, progress)
+    note(f"2/5 fine-tuning {NETWORKS[0]} on them, {request.training_steps} steps")
+    checkpoint, before, after = _fine_tune(request, train_csv, test_csv, progress)
+    note(f"    {before:.2f} dB before, {after:.2f} dB after, on slides it was not trained on")
+    note("3/5 converting two networks to fp32, fp16, dynamic, int8 and int8-io")
+    candidates = _convert(workspace, (str(checkpoint), NETWORKS[1]), train_csv, progress)
+    note("4/5 measuring on this machine, with the pixels that it produces")
+    run = _bench(workspace, candidates, test_csv, request.rounds, progress)
+    note("5/5 writing the report")
+    page = _report(run, progress)
+    return DemoResult(page, run, checkpoint, before, after, candidates)
+
+
+def _slides(request: DemoRequest, progress: Progress | None) -> tuple[Path, Path]:
+    from edgesr.data.slides import write_slides
+
+    folders = (request.out / "slides-train", request.out / "slides-test")
+    counts = ((TRAIN_SLIDES, TRAIN_SEED), (TEST_SLIDES, TEST_SEED))
+    for folder, (count, seed) in zip(folders, counts, strict=True):
+        if not (folder / "pairs.csv").is_file():
+            write_slides(folder, count, seed, SCALE, progress=progress)
+    return folders[0] / "pairs.csv", folders[1] / "pairs.csv"
+
+
+def _fine_tune(
+    request: DemoRequest, train_csv: Path, test_csv: Path, progress: Progress | None
+) -> tuple[Path, float, float]:
+    from edgesr.train.config import TrainingConfig
+    from edgesr.train.loop import TrainRequest, train
+
+    overrides = (
+        f"data.train={train_csv}",
+        f"data.val={test_csv}",
+        f"train.steps_per_epoch={request.training_steps // 2}",
+    )
+    config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)
+    out = request.out / "train" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    result = train(TrainRequest(config, out), progress)
+    checkpoint = out / f"{NETWORKS[0]}-finetuned.pt"
+    shutil.copyfile(result.best, checkpoint)  # the candidates are called after it
+    return checkpoint, result.start.psnr_y, result.end.psnr_y
+
+
+def _convert(
+    workspace: Workspace, checkpoints: tuple[str, ...], pairs: Path, progress: Progress | None
+) -> list[Candidate]:
+    from edgesr.convert.pipeline import ConvertRequest, convert
+
+    return [
+        candidate
+        for checkpoint in checkpoints
+        for candidate in convert(
+            ConvertRequest(checkpoint, VARIANTS, calibration=pairs), workspace, progress
+        )
+    ]
+
+
+def _bench(
+    workspace: Workspace,
+    candidates: list[Candidate],
+    pairs: Path,
+    rounds: int,
+    progress: Progress | None,
+) -> RunFolder:
+    from edgesr.bench.runner import BenchRequest, run_bench
+    from edgesr.bench.suite import load_suite
+
+    suite = load_suite("quick").model_copy(update={"rounds": rounds})
+    request = BenchRequest(tuple(candidates), suite, threads=(2,), accuracy=pairs)
+    return run_bench(request, workspace, progress).run
+
+
+def _report(run: RunFolder, progress: Progress | None) -> Path:
+    from edgesr.report.page import ReportRequest, write_report
+
+    return write_report(ReportRequest((run,)), progress)
