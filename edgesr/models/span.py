@@ -131,8 +131,8 @@ class _Body(nn.Module):
 class _Join(nn.Module):
     """``conv_cat`` as a sum of four 1x1 convs: the same function without the concatenation.
 
-    In int8 a concatenation forces one scale on tensors whose ranges differ ten times, which costs
-    7 dB; in float the sum is 5 % faster.
+    In int8 a concatenation forces one scale on tensors whose ranges differ ten times. Measured on
+    the 28-feature x4 checkpoint, 64x96, rendered slides: parity 31.3 dB as a sum, 25.2 dB with it.
     """
 
     def __init__(self, conv_cat: nn.Conv2d) -> None:

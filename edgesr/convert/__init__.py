@@ -1,0 +1,1 @@
+"""Checkpoints to TFLite candidates: fold, export, convert, check, verify, publish."""

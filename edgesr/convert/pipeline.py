@@ -1,0 +1,339 @@
+"""From a checkpoint to candidates: load, fold, export, convert, check, verify, publish."""
+
+import importlib.metadata
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from edgesr.convert.child import ChildJob, run_child
+from edgesr.convert.graph import Graph, Tensor, read_graph
+from edgesr.convert.lint import check_rules, expected_coverage
+from edgesr.convert.ranges import tighten_ranges
+from edgesr.convert.samples import Samples, load_samples
+from edgesr.convert.verify import measure_parity, reference, run_tflite
+from edgesr.errors import MissingExtraError, ParityError, UsageError
+from edgesr.files import atomic_folder, sha256_file, store_errors
+from edgesr.results.manifest import (
+    VARIANTS,
+    Manifest,
+    ModelInfo,
+    Parity,
+    Source,
+    TensorInfo,
+    Variant,
+    read_manifest,
+)
+from edgesr.results.store import Candidate, Workspace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from edgesr.models.checkpoint import Checkpoint
+
+Backend = Literal["onnx2tf", "litert"]
+Progress = Callable[[str, int, int], None]
+
+INTEGER: frozenset[Variant] = frozenset({"int8", "int8-io"})
+"""Variants that need calibration."""
+_TOOLS: dict[Backend, tuple[str, ...]] = {
+    "onnx2tf": ("edgesr", "torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "ai-edge-litert"),
+    "litert": ("edgesr", "torch", "litert-torch", "ai-edge-litert"),
+}
+_SHARED_STEPS = 5
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What to convert, and to what.
+
+    Raises:
+        UsageError: When the size or the variants make no sense.
+    """
+
+    checkpoint: str
+    """A file, or the name of a bundled checkpoint."""
+    variants: tuple[Variant, ...] = ("fp32",)
+    size: tuple[int, int] = (360, 640)
+    """(H, W) of the low-res image."""
+    calibration: Path | None = None
+    """A pairs.csv or a folder of low-res images; None for rendered slides."""
+    arch: str | None = None
+    """Insists on an architecture; else it is read from the checkpoint."""
+    scale: int | None = None
+    """Insists on a scale."""
+    options: dict[str, int | float | str | bool] = field(default_factory=dict)
+    """What a checkpoint's shapes don't tell, for example ``{"activation": "tanh"}``."""
+    backend: Backend = "onnx2tf"
+    out: Path | None = None
+    """Where candidates go instead of the workspace: ``<out>/<name>/``."""
+    timeout_s: float = 1800.0
+    """For the converting child process."""
+
+    def __post_init__(self) -> None:
+        if not self.variants or set(self.variants) - set(VARIANTS):
+            raise UsageError(f"variants are {', '.join(VARIANTS)}, not {self.variants}")
+        if min(self.size) < 16 or max(self.size) > 4096:
+            raise UsageError(
+                f"size {self.size[0]}x{self.size[1]} is out of range",
+                hint="height and width of the low-res image, 16 to 4096, as in --size 360x640",
+            )
+        if self.backend == "litert" and self.variants != ("fp32",):
+            raise UsageError(
+                "--backend litert makes fp32 only", hint="leave the other variants to onnx2tf"
+            )
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What the steps before the child process produce."""
+
+    request: ConvertRequest
+    checkpoint: "Checkpoint"
+    deploy: "nn.Module"
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One .tflite that has passed all checks."""
+
+    path: Path
+    variant: Variant
+    graph: Graph
+    parity: Parity
+
+
+def convert(
+    request: ConvertRequest, workspace: Workspace, progress: Progress | None = None
+) -> list[Candidate]:
+    """Converts a checkpoint to candidates, all of those asked for or none.
+
+    Args:
+        request: What to convert.
+        workspace: Gets the candidates, unless the request names another folder.
+        progress: Called with (what is being done, steps done, steps in all).
+
+    Returns:
+        One candidate per variant, in the order of `VARIANTS`.
+
+    Raises:
+        CheckpointError, ImageError, PairsError: When an input can't be read.
+        ConversionError: When a converter fails or a graph breaks a rule.
+        ParityError: When a variant's pixels are too far from the checkpoint's.
+        StoreError: When the candidates can't be written.
+        MissingExtraError: When the backend is not installed.
+    """
+    steps = _Steps(progress, total=_SHARED_STEPS + 2 * len(request.variants))
+    _need_backend(request.backend)
+    with store_errors(Path(tempfile.gettempdir())):
+        folder = tempfile.TemporaryDirectory(prefix="edgesr-convert-")
+    with folder as name:
+        loaded = _load(request, steps)
+        files = _convert(loaded, Path(name), steps)
+        made = _check(loaded, files, steps)
+        steps("publish")
+        return _publish(loaded, made, workspace)
+
+
+class _Steps:
+    """Counts steps for a progress callback."""
+
+    def __init__(self, progress: Progress | None, *, total: int) -> None:
+        self.progress, self.total, self.done = progress, total, 0
+
+    def __call__(self, what: str) -> None:
+        if self.progress is not None:
+            self.progress(what, min(self.done, self.total), self.total)
+        self.done += 1
+
+
+def _need_backend(backend: Backend) -> None:
+    if backend == "litert" and importlib.util.find_spec("litert_torch") is None:
+        raise MissingExtraError("--backend litert", extra="litert")
+
+
+def _load(request: ConvertRequest, steps: _Steps) -> _Loaded:
+    from edgesr.models.checkpoint import load_checkpoint
+    from edgesr.models.fold import fold
+
+    steps("load")
+    checkpoint = load_checkpoint(
+        request.checkpoint, arch=request.arch, scale=request.scale, options=request.options
+    )
+    steps("fold")
+    deploy = fold(checkpoint.model)
+    steps("images")
+    samples = load_samples(request.calibration, checkpoint.spec.scale, request.size)
+    return _Loaded(request, checkpoint, deploy, samples)
+
+
+def _convert(loaded: _Loaded, folder: Path, steps: _Steps) -> dict[Variant, Path]:
+    """Runs the backend in a child process; variant -> .tflite in ``folder``."""
+    request = loaded.request
+    variants = [variant for variant in VARIANTS if variant in request.variants]
+    parameters: dict[str, Any] = {"variants": variants, "out": str(folder)}
+    if request.backend == "litert":
+        parameters |= {
+            "checkpoint": str(loaded.checkpoint.path.resolve()),
+            "spec": loaded.checkpoint.spec.to_dict(),
+            "size": request.size,
+        }
+    else:
+        from edgesr.convert.onnx import export_onnx
+
+        steps("export")
+        with store_errors(folder):
+            export_onnx(loaded.deploy, folder / "model.onnx", request.size)
+            np.save(folder / "calibration.npy", loaded.samples.calibration)
+        parameters |= {"onnx": "model.onnx", "calibration": "calibration.npy"}
+    module = {"onnx2tf": "edgesr.convert.tflite", "litert": "edgesr.convert.litert"}
+    with store_errors(folder):
+        run_child(ChildJob(module[request.backend], parameters, folder, request.timeout_s), steps)
+    return {variant: folder / f"{variant}.tflite" for variant in variants}
+
+
+def _check(loaded: _Loaded, files: dict[Variant, Path], steps: _Steps) -> list[_Made]:
+    """Graph rules, then parity of every variant; raises when any fails, naming those that pass."""
+    checked = loaded.samples.checked
+    expected = reference(loaded.deploy, checked)
+    made: list[_Made] = []
+    failed: list[ParityError] = []
+    for variant, path in files.items():
+        steps(f"verify {variant}")
+        if variant in INTEGER:
+            tighten_ranges(path)
+        graph = read_graph(path)
+        if loaded.request.backend == "onnx2tf":  # litert-torch's own graph is not ours to judge
+            check_rules(graph, variant)
+        try:
+            source = _parity_source(loaded.samples, variant)
+            parity = measure_parity(expected, run_tflite(path, checked), variant, source)
+        except ParityError as error:
+            failed.append(error)
+        else:
+            made.append(_Made(path, variant, graph, parity))
+    if failed:
+        good = " ".join(f"--{file.variant}" for file in made)
+        flags = f"these pass: {good}; or " if made else ""
+        raise ParityError(
+            f"{loaded.checkpoint.path.name}: {'; '.join(map(str, failed))}; nothing was added",
+            hint=f"{flags}take images like the real ones with --calibration",
+        )
+    return made
+
+
+def _parity_source(samples: Samples, variant: Variant) -> str:
+    """What the images for parity are, and whether they flatter a calibrated variant."""
+    if samples.held_out or variant not in INTEGER:
+        return samples.source
+    return f"{samples.source}, the same images as for calibration"
+
+
+def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[Candidate]:
+    """Adds all candidates; an older conversion of the same weights under a name is replaced."""
+    out = loaded.request.out
+    known = _known(out) if out is not None else workspace.candidates()
+    manifests = [_manifest(loaded, file, known) for file in made]
+    published = []
+    for file, manifest in zip(made, manifests, strict=True):
+        if out is not None:
+            published.append(_copy(file.path, manifest, out / manifest.name))
+        else:
+            published.append(workspace.add_candidate(file.path, manifest))
+            _retire(published[-1], known)
+    return published
+
+
+def _known(out: Path) -> list[Candidate]:
+    return [
+        Candidate(path.parent / "model.tflite", read_manifest(path))
+        for path in sorted(out.glob("[!.]*/manifest.json"))
+    ]
+
+
+def _copy(tflite: Path, manifest: Manifest, folder: Path) -> Candidate:
+    with atomic_folder(folder) as temporary:
+        shutil.copyfile(tflite, temporary / "model.tflite")
+        (temporary / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return Candidate(folder / "model.tflite", manifest)
+
+
+def _retire(candidate: Candidate, known: list[Candidate]) -> None:
+    for old in known:
+        if old.manifest.name == candidate.manifest.name and old.path != candidate.path:
+            with store_errors(old.path.parent):
+                shutil.rmtree(old.path.parent)
+
+
+def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
+    request, checkpoint, graph = loaded.request, loaded.checkpoint, made.graph
+    calibrated = made.variant in INTEGER
+    return Manifest(
+        id=sha256_file(made.path),
+        name=_name(loaded, made.variant, known),
+        variant=made.variant,
+        size_bytes=made.path.stat().st_size,
+        model=_model_info(loaded),
+        inputs=tuple(_tensor_info(tensor) for tensor in graph.tensors_of(graph.inputs)),
+        outputs=tuple(_tensor_info(tensor) for tensor in graph.tensors_of(graph.outputs)),
+        parity=made.parity,
+        ops=graph.op_counts(),
+        coverage=expected_coverage(graph),
+        source=Source(checkpoint=checkpoint.path.name, sha256=checkpoint.sha256),
+        calibration=loaded.samples.source if calibrated else None,
+        tools={name: _version(name) for name in _TOOLS[request.backend]},
+    )
+
+
+def _model_info(loaded: _Loaded) -> ModelInfo:
+    from edgesr.models.count import count_macs, count_parameters
+
+    spec = loaded.checkpoint.spec
+    return ModelInfo(
+        arch=spec.arch,
+        scale=spec.scale,
+        parameters=count_parameters(loaded.deploy),
+        macs=count_macs(loaded.deploy, *loaded.request.size),
+        options=spec.options,
+    )
+
+
+def _name(loaded: _Loaded, variant: Variant, known: list[Candidate]) -> str:
+    """Checkpoint stem, size, variant; other weights under that name make the digest part of it."""
+    (height, width), checkpoint = loaded.request.size, loaded.checkpoint
+    suffix = "-litert" if loaded.request.backend == "litert" else ""
+    stem, rest = checkpoint.path.stem, f"{height}x{width}-{variant}{suffix}"
+    name = f"{stem}-{rest}"
+    taken = {old.manifest.name: old.manifest.source.sha256 for old in known}
+    if taken.get(name, checkpoint.sha256) != checkpoint.sha256:
+        return f"{stem}.{checkpoint.sha256[:8]}-{rest}"
+    return name
+
+
+def _tensor_info(tensor: Tensor) -> TensorInfo:
+    quantization = tensor.quantization
+    if quantization is None:
+        return TensorInfo(name=tensor.name, shape=tensor.shape, dtype=tensor.dtype, range=(0, 1))
+    scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+    return TensorInfo(
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        range=(zero_point, round(zero_point + 1 / scale, 3)),
+        scale=scale,
+        zero_point=zero_point,
+    )
+
+
+def _version(package: str) -> str:
+    if package == "edgesr":
+        from edgesr import __version__
+
+        return __version__
+    return importlib.metadata.version(package)
