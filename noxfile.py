@@ -1,6 +1,7 @@
 """Every check of the project: ``nox -s NAME``. CI runs the same sessions through .ci/run."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,25 +15,43 @@ nox.options.default_venv_backend = "venv"
 PYTHON_FOLDERS = ("edgesr", "tests", "benchmarks", "noxfile.py")
 
 
-@nox.session
+def project(session: nox.Session, *extras: str) -> str:
+    """Folder of the programs of one environment that several sessions share.
+
+    torch and TensorFlow take minutes to install; once for demo, tests, slow and types will do.
+    """
+    programs = Path(".nox/project/bin")
+    if not (programs / "python").exists():
+        session.run(sys.executable, "-m", "venv", str(programs.parent), external=True)
+    wanted = f".[{','.join(extras)}]" if extras else "."
+    session.run(str(programs / "pip"), "install", "-q", "-e", wanted, external=True)
+    return str(programs.resolve())
+
+
+@nox.session(venv_backend="none")
 def demo(session: nox.Session) -> None:
     """The whole path on this machine: images to report. Arguments go to ``edgesr demo``."""
-    session.install("-e", ".")
-    session.run("edgesr", "demo", *session.posargs)
+    session.run(f"{project(session)}/edgesr", "demo", *session.posargs, external=True)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
     """All tests but the slow ones."""
-    session.install("-e", ".[dev]")
-    session.run("pytest", "-m", "not slow", *session.posargs)
+    pytest = f"{project(session, 'dev')}/pytest"
+    session.run(pytest, "-m", "not slow", *session.posargs, external=True)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def slow(session: nox.Session) -> None:
     """The tests that take more than ten seconds each."""
-    session.install("-e", ".[dev]")
-    session.run("pytest", "-m", "slow", *session.posargs)
+    pytest = f"{project(session, 'dev')}/pytest"
+    session.run(pytest, "-m", "slow", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Mypy, strict."""
+    session.run(f"{project(session, 'dev')}/mypy", external=True)
 
 
 @nox.session
@@ -41,13 +60,6 @@ def lint(session: nox.Session) -> None:
     session.install("ruff>=0.9")
     session.run("ruff", "check", *PYTHON_FOLDERS)
     session.run("ruff", "format", "--check", *PYTHON_FOLDERS)
-
-
-@nox.session
-def types(session: nox.Session) -> None:
-    """Mypy, strict."""
-    session.install("-e", ".[dev]")
-    session.run("mypy")
 
 
 @nox.session

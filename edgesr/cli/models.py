@@ -7,7 +7,10 @@ HEIGHT, WIDTH = 360, 640
 
 @verb
 def command(session: Session, *, as_json: JsonOption = False) -> None:
-    """Architectures, parameters, MACs at 360x640, bundled weights."""
+    """List the networks, their cost, and the bundled weights.
+
+    Parameters of the deploy graph, MACs at 360x640.
+    """
     from edgesr.models.catalogue import bundled, sizes
 
     networks, weights = sizes(HEIGHT, WIDTH), bundled()
@@ -29,7 +32,7 @@ def command(session: Session, *, as_json: JsonOption = False) -> None:
     )
     session.terminal.table(
         "Bundled checkpoints (their names work wherever a checkpoint is asked for)",
-        ["name", "arch", "#scale", "#parameters", "#KB", "#dB on held-out slides"],
+        ["name", "arch", "#scale", "#parameters", "#KB", "#dB on validation slides"],
         [
             [
                 row["name"],

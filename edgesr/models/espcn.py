@@ -31,7 +31,6 @@ class ESPCN(SRModel):
     """
 
     defaults = {"features": 64, "hidden": 32, "activation": "relu"}  # noqa: RUF012
-    published = ({"activation": "relu"}, {"activation": "tanh"})
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)

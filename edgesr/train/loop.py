@@ -62,6 +62,7 @@ class TrainResult:
 class _Progress:
     """What changes while training; all of it goes into ``last_model.pt``."""
 
+    start: dict[str, float] = field(default_factory=dict)
     epoch: int = 0
     best_psnr: float = -math.inf
     best_l1: float = math.inf
@@ -109,11 +110,14 @@ class Trainer:
             ConfigError: When the loss is no longer a number; the last good checkpoint stays.
             StoreError: When a checkpoint can't be written; the one before stays.
         """
-        start = self._validate()
         if self.request.dry_run:
+            now = self._validate()
             self._train_steps(0, 1, None)
-            return TrainResult(self.request.out, start, start, 0, self.parameters)
-        self._remember_best(start)
+            return TrainResult(self.request.out, now, now, 0, self.parameters)
+        if not self.state.start:
+            start = self._validate()
+            self.state.start = asdict(start)
+            self._remember_best(start)
         for epoch in range(self.state.epoch, self.config.train.epochs):
             began = time.perf_counter()
             loss = self._train_epoch(epoch, progress)
@@ -123,7 +127,7 @@ class Trainer:
         model = load_checkpoint(best).model.to(self.accelerator.device)
         end = validate(model, self.val_pairs, self.accelerator.device)
         steps = self.config.train.epochs * self.config.train.steps_per_epoch
-        return TrainResult(best, start, end, steps, self.parameters)
+        return TrainResult(best, Validation(**self.state.start), end, steps, self.parameters)
 
     def _train_epoch(self, epoch: int, progress: Progress | None) -> float:
         steps = self.config.train.steps_per_epoch
