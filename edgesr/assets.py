@@ -42,7 +42,8 @@ def asset(kind: str, name: str) -> Path:
     path = asset_folder(kind) / name
     if not path.is_file():
         known = ", ".join(asset_names(kind, Path(name).suffix))
-        raise ConfigError(f"no {kind} called {Path(name).stem!r}", hint=f"there are: {known}")
+        problem = f"no {kind.removesuffix('s')} called {Path(name).stem!r}"
+        raise ConfigError(problem, hint=f"there are: {known}")
     return path
 
 

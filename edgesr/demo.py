@@ -147,8 +147,8 @@ def _bench(
     from edgesr.bench.runner import BenchRequest, run_bench
     from edgesr.bench.suite import load_suite
 
-    suite = load_suite("quick").model_copy(update={"rounds": rounds})
-    request = BenchRequest(tuple(candidates), suite, threads=(2,), accuracy=pairs)
+    suite = load_suite("quick").model_copy(update={"rounds": rounds, "threads": (2,)})
+    request = BenchRequest(tuple(candidates), suite, accuracy=pairs)
     return run_bench(request, workspace, progress).run
 
 

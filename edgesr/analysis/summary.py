@@ -51,7 +51,7 @@ class JobSummary:
     reasons: tuple[str, ...]
     """Distinct reasons of the rounds that are not ok."""
     outcome: str
-    """Worst verdict over the good rounds; ``unknown`` without one."""
+    """Worst verdict over the good rounds, or over all when none is good; else ``unknown``."""
     nodes_delegated: float
     nodes_total: float
     partitions: float
@@ -137,7 +137,7 @@ def _summary(group: pd.DataFrame) -> JobSummary:
     latency = good["latency_ms"]
     first = group.iloc[0]
     statuses = {str(name): int(n) for name, n in group["status"].value_counts().items()}
-    outcome, verdict = _worst_verdict(good)
+    outcome, verdict = _worst_verdict(good if len(good) else group)
     fields: dict[str, Any] = {
         **{name: str(first[name]) for name in _TEXTS},
         **{name: float(first[name]) for name in _CONSTANTS},
@@ -173,10 +173,10 @@ def _middle(values: "pd.Series[Any]") -> float:
     return float(found.median()) if len(found) else math.nan
 
 
-def _worst_verdict(good: pd.DataFrame) -> tuple[str, dict[str, float]]:
+def _worst_verdict(group: pd.DataFrame) -> tuple[str, dict[str, float]]:
     """The least favourable outcome over the rounds, with the node counts of that round."""
     for outcome in _WORST_FIRST:
-        rounds = good[good["outcome"] == outcome]
+        rounds = group[group["outcome"] == outcome]
         if len(rounds):
             row = rounds.iloc[0]
             return outcome, {name: float(row[name]) for name in _NODES}

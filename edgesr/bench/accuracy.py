@@ -16,6 +16,7 @@ from edgesr.bench.outcome import read_launch
 from edgesr.bench.pixels import decode_output, encode_image, to_uint8
 from edgesr.bench.scenes import Scene, Scenes, mean_scores
 from edgesr.data.images import read_image, write_png
+from edgesr.files import store_errors
 from edgesr.quality.metrics import PROTOCOL
 from edgesr.results.records import Accuracy, Job
 from edgesr.results.store import Candidate, RunFolder
@@ -117,9 +118,11 @@ class Scorer:
         if not path.is_file():
             launcher = Launcher(self._pass.reference, "cpu", 1, self._pass.timeout_s)
             try:
-                np.save(path, _region(upscale(launcher, reference, scene), scene))
+                made = _region(upscale(launcher, reference, scene), scene)
             except AccuracyFailedError:
                 return None
+            with store_errors(path):
+                np.save(path, made)
         image: NDArray[np.float64] = np.load(path)
         return image
 
@@ -170,7 +173,8 @@ def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[n
         raise AccuracyFailedError(reason)
     with TemporaryDirectory(prefix="edgesr-") as folder:
         local = Path(folder) / "input.raw"
-        local.write_bytes(encode_image(read_image(scene.pair.lr), manifest.inputs[0]))
+        with store_errors(local):
+            local.write_bytes(encode_image(read_image(scene.pair.lr), manifest.inputs[0]))
         transport.push(local, sent)
     transport.remove(received)
     done = run_launch(station, launch, timeout_s=launcher.timeout_s)

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgesr.bench.delegates import Family
 from edgesr.results.records import Latency, Memory
 
 _LOGCAT = re.compile(r"^\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+\d+\s+\d+\s+[VDIWEF]\s+\S+\s*: ?")
@@ -37,7 +36,7 @@ _PEAK = re.compile(
 _APPLIED = re.compile(
     r"^Explicitly applied (?P<label>.+?) delegate, and the model graph will be "
     r"(?P<how>completely|partially) executed by the delegate"
-    r"(?: w/ (?P<kernels>\d+) delegate kernels)?\.\s*$"
+    r"(?: w/ \d+ delegate kernels)?\.\s*$"
 )
 _NOT_APPLIED = re.compile(
     r"^Though (?P<label>.+?) delegate is explicitly applied, the model graph will not be "
@@ -59,7 +58,7 @@ _SPLIT = re.compile(
 )
 _UNCONSUMED = re.compile(r"^Unconsumed cmdline flags: (?P<flags>.*)$")
 _PARAMETER = re.compile(r"^(?P<name>Use (?:xnnpack|gpu|NNAPI)): \[(?P<value>[^\]]*)\]\s*$")
-_LITERT_LINE = re.compile(r"^\[(?P<file>[\w.]+):\d+\] ?(?P<text>.*)$")
+_LITERT_LINE = re.compile(r"^\[[\w.]+:\d+\] ?(?P<text>.*)$")
 _LITERT_AVG = re.compile(rf"^Inference \(avg\):\s+(?P<ms>{_NUMBER}) ms")
 _LITERT_MEMORY = re.compile(
     rf"^(?P<what>Init footprint|Overall footprint|Peak memory):\s+(?P<mb>{_NUMBER}) MB"
@@ -90,7 +89,6 @@ class Replaced:
 class BenchmarkLog:
     """What one log says; empty or None where it says nothing."""
 
-    family: Family | None = None
     series: list[Series] = field(default_factory=list)
     """Warm-up, then measurement."""
     init_us: float | None = None
@@ -103,7 +101,6 @@ class BenchmarkLog:
     """``init``, ``overall``, ``peak``, MiB."""
     applied: dict[str, How] = field(default_factory=dict)
     """Delegate label -> how much of the graph it took, for those applied explicitly."""
-    kernels: dict[str, int] = field(default_factory=dict)
     replaced: list[Replaced] = field(default_factory=list)
     created: set[str] = field(default_factory=set)
     """Labels of the delegates that the runtime made, XNNPACK's silent default too."""
@@ -174,7 +171,7 @@ class _Reader:
         self._refusals(text, level)
         found = _LITERT_LINE.match(text)
         if found:
-            self._litert(found["file"], found["text"])
+            self._litert(found["text"])
             return
         for handler in (self._series, self._timings, self._memory, self._delegates, self._setup):
             if handler(text):
@@ -194,7 +191,6 @@ class _Reader:
     def _timings(self, text: str) -> bool:
         found = _TIMINGS.match(text)
         if found:
-            self.log.family = "classic"
             self.log.finished = True
             self.log.init_us = float(found["init"])
             self.log.first_us = float(found["first"])
@@ -218,7 +214,6 @@ class _Reader:
             log.applied[found["label"]] = (
                 "completely" if found["how"] == "completely" else "partially"
             )
-            log.kernels[found["label"]] = int(found["kernels"] or 1)
         elif found := _NOT_APPLIED.match(text):
             log.applied[found["label"]] = "not"
         elif found := _REPLACING.match(text):
@@ -237,8 +232,6 @@ class _Reader:
             self.log.unconsumed += found["flags"].split()
         elif found := _PARAMETER.match(text):
             self.log.parameters[found["name"]] = found["value"]
-        elif text.startswith("Graph: [") and self.log.family is None:
-            self.log.family = "classic"
         else:
             return False
         return True
@@ -258,9 +251,7 @@ class _Reader:
         elif level is not None:
             self.in_refusals = False
 
-    def _litert(self, file: str, text: str) -> None:
-        if file.startswith("benchmark_litert_model."):
-            self.log.family = "litert"
+    def _litert(self, text: str) -> None:
         if found := _LITERT_AVG.match(text):
             self.log.finished = True
         elif found := _LITERT_MEMORY.match(text):

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,17 @@ class Tool:
         return {**self.engine.model_dump(), "path": self.path, "family": self.family}
 
 
-def choose_tool(transport: Transport, binary: Path | None) -> Tool:
+def choose_tool(
+    transport: Transport, binary: Path | None, begun_with: Mapping[str, Any] | None = None
+) -> Tool:
     """The program for this machine: ``binary``, else EDGESR_BENCHMARK_MODEL, else our runner.
+
+    A run that goes on keeps the engine that it was begun with, whatever the environment names.
 
     Raises:
         InputError: When the named binary is missing, can't run here, or is no benchmark_model.
     """
-    named = os.environ.get(ENVIRONMENT)
+    named = begun_with.get("path") if begun_with else os.environ.get(ENVIRONMENT)
     path = binary or (Path(named) if named else None)
     return own_runner() if path is None else official(transport, path)
 
@@ -86,9 +90,12 @@ def official(transport: Transport, path: Path) -> Tool:
     """
     found = path if path.parent != Path() else Path(shutil.which(str(path)) or path)
     if not found.is_file():
-        raise InputError(f"{path} does not exist", hint="name the binary's file with --binary")
+        problem = "is not a file" if found.exists() else "does not exist"
+        raise InputError(f"{path} {problem}", hint="name a benchmark_model with --binary")
     if not os.access(found, os.X_OK):
-        raise InputError(f"{path} is not executable", hint=f"run: chmod +x {path}")
+        raise InputError(
+            f"{path} is not executable", hint=f"if it is a benchmark_model, run: chmod +x {path}"
+        )
     digest = sha256_file(found)
     command = (str(found.resolve()),)
 

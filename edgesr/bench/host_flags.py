@@ -35,12 +35,6 @@ FLAGS: dict[str, Flag] = {
         label="Report the peak memory footprint",
         help="report the peak memory footprint",
     ),
-    "require_full_delegation": Flag(
-        _boolean,
-        default=False,
-        label="Require full delegation",
-        help="fail when the CPU keeps a part of the graph",
-    ),
     "graph": Flag(str, "", "Graph", "graph file name"),
     "input_layer": Flag(str, "", "Input layers", "input layer name"),
     "input_layer_shape": Flag(str, "", "Input shapes", "input layer shape, comma-separated"),

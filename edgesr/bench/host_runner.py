@@ -195,7 +195,7 @@ def _prepare(options: Options) -> Any:
     """Loads, resizes, allocates; says what the delegate took.
 
     Raises:
-        Failed: When the model can't be loaded or prepared, or full delegation was required.
+        Failed: When the model can't be loaded or prepared.
     """
     try:
         interpreter = load(options.graph, options.threads, xnnpack=options.xnnpack)
@@ -213,9 +213,6 @@ def _prepare(options: Options) -> Any:
         nodes_of(interpreter), [int(detail["index"]) for detail in interpreter.get_output_details()]
     )
     _say_delegation(found, options)
-    full = found.delegated == found.total and options.explicit
-    if options.values["require_full_delegation"] and not full:
-        raise Failed("Disallowed CPU fallback detected.")
     return interpreter
 
 

@@ -1,10 +1,11 @@
 """One launch of the measuring program on one device, and what it left behind."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from edgesr.bench.argv import Launch, build_argv, missing_flags
 from edgesr.bench.benchmark_log import join_streams
@@ -36,8 +37,12 @@ class Station:
     """Waits so many seconds and tells the CPU that other programs took, per cent."""
 
 
-def host_station(binary: Path | None) -> Station:
+def host_station(binary: Path | None, begun_with: Mapping[str, Any] | None = None) -> Station:
     """This machine, with ``binary``, the one the environment names, or our own runner.
+
+    Args:
+        binary: A benchmark_model.
+        begun_with: The engine as ``run.json`` describes it; without ``binary`` it is taken again.
 
     Raises:
         InputError: When the named binary is no benchmark_model for this machine.
@@ -46,7 +51,7 @@ def host_station(binary: Path | None) -> Station:
     profile = host_profile()
     return Station(
         transport=transport,
-        tool=choose_tool(transport, binary),
+        tool=choose_tool(transport, binary, begun_with),
         profile=profile,
         info=host_info(profile),
         state=host_state,

@@ -21,7 +21,9 @@ _ASKING = {
     "use_hexagon": "hexagon",
 }
 _TOLERANCE = 2e-3  # the log's averages have six digits, litert's session time fewer
-_SIGNALS = {
+_ENDINGS = {
+    126: "could not be executed",
+    127: "was not found",
     134: "aborted (SIGABRT)",
     137: "was killed (SIGKILL, often out of memory)",
     139: "crashed (SIGSEGV)",
@@ -132,7 +134,9 @@ def _plain_verdict(log: BenchmarkLog, requested: str) -> Verdict:
     """Without an explicit delegate XNNPACK may still have been applied, silently."""
     if requested == "cpu":
         strange = bool(log.created) or _was_ignored(log, "xnnpack", "XNNPACK")
-        return Verdict(requested=requested, outcome="fallback" if strange else "full")
+        if strange:
+            return Verdict(requested=requested, outcome="fallback")
+        return Verdict(requested=requested, outcome="full" if log.finished else "unknown")
     replaced = _replaced(log, DELEGATES["xnnpack"].nodes)
     if replaced is None:
         return Verdict(requested=requested, outcome="unknown")
@@ -201,7 +205,7 @@ def _fallback_reason(log: BenchmarkLog, requested: str) -> str:
 
 def _failure(log: BenchmarkLog, code: int) -> str:
     """One line: what killed it, and the message that says most."""
-    how = _SIGNALS.get(code, f"ended with exit code {code}")
+    how = _ENDINGS.get(code, f"ended with exit code {code}")
     if log.fatal:
         return f"{how}: {log.fatal}"
     dull = ("Benchmarking failed.", "usage: ", "Flags:", "Following operations are not")

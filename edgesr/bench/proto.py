@@ -4,6 +4,7 @@ Only three wire types occur: 0 varint, 2 length-delimited, 5 little-endian float
 avoids the six significant digits of the log, so it is preferred where a build writes it.
 """
 
+import math
 import struct
 from dataclasses import dataclass, fields
 
@@ -56,7 +57,8 @@ def decode_result(data: bytes) -> BenchmarkResult:
     """Reads a result file.
 
     Raises:
-        ValueError: When the bytes are no such message (torn, another file).
+        ValueError: When the bytes are no such message (torn, another file), or a number is not
+            finite.
     """
     values: dict[str, float | int] = {}
     for number, wire, content in _fields(data):
@@ -67,6 +69,8 @@ def decode_result(data: bytes) -> BenchmarkResult:
             raise ValueError(f"field {number} is no message")
         for inner, _, value in _fields(content):
             if inner in names and not isinstance(value, bytes):
+                if not math.isfinite(value):
+                    raise ValueError(f"{names[inner]} is {value}")
                 values[names[inner]] = value
     if not values:
         raise ValueError("no benchmark numbers in it")

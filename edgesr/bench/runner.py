@@ -18,7 +18,7 @@ from edgesr.bench.outcome import Reading, read_launch
 from edgesr.bench.plan import Axes, Turn, plan_jobs, schedule
 from edgesr.bench.scenes import Scenes, plan_scenes
 from edgesr.bench.suite import Suite
-from edgesr.errors import InputError, TransportError
+from edgesr.errors import InputError, Interrupted, TransportError
 from edgesr.results.records import Accuracy, DeviceState, Doubt, Job, LogFile, Record
 from edgesr.results.store import Candidate, RunFolder, Workspace
 
@@ -35,8 +35,6 @@ class BenchRequest:
     suite: Suite
     devices: tuple[str, ...] = ("host",)
     delegates: tuple[str, ...] = ("cpu", "xnnpack")
-    threads: tuple[int, ...] = ()
-    """Empty: the suite's."""
     accuracy: Path | None = None
     """A pairs.csv; None measures no accuracy."""
     binary: Path | None = None
@@ -44,7 +42,7 @@ class BenchRequest:
 
     def jobs(self) -> list[Job]:
         """The plan."""
-        axes = Axes(self.devices, self.delegates, self.threads or self.suite.threads)
+        axes = Axes(self.devices, self.delegates, self.suite.threads)
         return plan_jobs(self.candidates, axes)
 
 
@@ -68,12 +66,15 @@ def run_bench(
         progress: Called with (what is measured, launches done, launches in all).
 
     Raises:
-        InputError: When there is nothing to measure, or the binary or the pairs do not hold.
+        InputError: When there is nothing to measure, or a candidate, the binary or the pairs do
+            not hold.
         StoreError: When the workspace can't be written.
-        KeyboardInterrupt: On Ctrl-C, after the launch is killed and its record is written.
+        Interrupted: On Ctrl-C, after the launch is killed and its record is written.
     """
     if not request.candidates:
         raise InputError("there is no candidate to measure", hint="make some: edgesr convert CKPT")
+    for candidate in request.candidates:
+        candidate.check()
     station = host_station(request.binary)
     scenes = None
     if request.accuracy is not None:
@@ -100,12 +101,11 @@ def resume_bench(
     Raises:
         InputError: When a candidate's file is gone or has changed.
         StoreError: When the run is damaged or can't be written.
-        KeyboardInterrupt: As `run_bench`.
+        Interrupted: As `run_bench`.
     """
     plan = read_plan(run, workspace)
     header = run.header()
-    noted = (header.get("engine") or {}).get("path")
-    station = host_station(binary or (Path(noted) if noted else None))
+    station = host_station(binary, begun_with=header.get("engine"))
     pairs = (header.get("accuracy") or {}).get("pairs")
     scenes = plan_scenes(Path(pairs), plan.candidates, progress) if pairs else None
     return _measure(run, plan, _Tools(station, scenes, workspace), progress)
@@ -133,6 +133,11 @@ def _measure(run: RunFolder, plan: Plan, tools: _Tools, progress: Progress | Non
         scorer = Scorer(shared)
     try:
         _Measurement(run, plan, tools.station, scorer).all_turns(progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted; what was finished is kept",
+            hint=f"go on with: edgesr bench --resume {run.path}",
+        ) from None
     finally:
         if scorer:
             scorer.close()

@@ -21,28 +21,30 @@ class Terminal:
         self.quiet = quiet
 
     def print(self, text: str) -> None:
-        """One line of result to stdout; rich markup is understood."""
+        """One line of result to stdout."""
         from rich.console import Console
 
-        Console(soft_wrap=True, highlight=False).print(text)
+        Console(soft_wrap=True, highlight=False).print(text, markup=False)
 
     def note(self, text: str) -> None:
         """One line about what goes on, to stderr; nothing when quiet."""
         if not self.quiet:
             from rich.console import Console
 
-            Console(stderr=True, soft_wrap=True, highlight=False).print(text)
+            Console(stderr=True, soft_wrap=True, highlight=False).print(text, markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table to stdout; cells are shown as they are, without markup.
 
-        Columns whose name ends in a unit or begins with ``#`` are aligned to the right.
+        Columns whose name begins with ``#`` are aligned to the right.
         """
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=title or None, title_justify="left", header_style="bold")
+        table = Table(
+            title=Text(title) if title else None, title_justify="left", header_style="bold"
+        )
         for column in columns:
             right = column.startswith("#")
             table.add_column(

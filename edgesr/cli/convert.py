@@ -63,7 +63,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
 ) -> None:
     """Convert a checkpoint to checked TFLite candidates.
 
-    Their pixels are compared with the checkpoint's. Either all variants asked for come out or none: a variant below its parity floor is an error.
+    Their pixels are compared with the checkpoint's. Either all variants asked for come out or
+    none: a variant below its parity floor is an error.
     """
     from edgesr.convert.pipeline import ConvertRequest, convert
     from edgesr.results.manifest import VARIANTS
@@ -82,10 +83,12 @@ def command(  # noqa: PLR0913 - one parameter per flag
         backend=backend,
         out=out,
     )
-    if calibration is None:
-        session.terminal.note("calibration and parity on rendered slides; --calibration for yours")
     with session.terminal.progress() as tick:
         candidates = convert(request, Workspace(session.workspace), tick)
+    if calibration is None:
+        session.terminal.note(
+            "calibrated and compared on rendered slides; give images like yours with --calibration"
+        )
     if json:
         session.terminal.json([_document(candidate) for candidate in candidates])
     else:

@@ -57,9 +57,9 @@ def slides(  # noqa: PLR0913 - the options are the interface
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Lecture slides with known text: rendered here, or the pages of a PDF.
+    """Make pairs of lecture slides, rendered or from a PDF.
 
-    The same count and seed give the same slides everywhere.
+    The text on the slides is known. The same count and seed give the same slides everywhere.
     """
     from edgesr.data.make_pairs import PairOptions, refuse_to_replace
     from edgesr.data.pdf import write_pages
@@ -90,7 +90,10 @@ def pairs(  # noqa: PLR0913 - the options are the interface
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pairs from any folder of images (PNG, JPEG, WebP, BMP, TIFF)."""
+    """Make pairs from any folder of images.
+
+    PNG, JPEG, WebP, BMP and TIFF are read.
+    """
     from edgesr.data.make_pairs import PairOptions, make_pairs, refuse_to_replace
 
     refuse_to_replace(out, overwrite=overwrite, source=hr_dir)
@@ -107,13 +110,11 @@ def check(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Every problem of a pairs.csv: missing files, wrong sizes, unreadable images.
+    """Find every problem of a pairs.csv.
 
-    Exit code 3 when there is any.
+    Missing files, wrong sizes, unreadable images. Exit code 3 when there is any.
     """
     from dataclasses import asdict
-
-    from rich.markup import escape
 
     from edgesr.data.check import check_pairs
     from edgesr.data.pairs import PAIRS_FILE
@@ -126,7 +127,7 @@ def check(
     else:
         for problem in found.problems:
             line = f"line {problem.line}: {problem.file or '(empty)'}: {problem.what}"
-            session.terminal.print(escape(line))
+            session.terminal.print(line)
     if found.problems:
         many = len(found.problems)
         raise PairsError(
@@ -135,11 +136,10 @@ def check(
         )
     if not as_json:
         line = f"{path}: {found.rows} pairs, scale {found.scale}, no problems"
-        session.terminal.print(escape(line))
+        session.terminal.print(line)
 
 
 def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool) -> None:
-    from rich.markup import escape
 
     from edgesr.data.pairs import PAIRS_FILE
 
@@ -147,4 +147,4 @@ def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool
     if as_json:
         session.terminal.json({"pairs": str(table), "count": made, "scale": scale})
     else:
-        session.terminal.print(escape(f"{table}: {made} pairs, scale {scale}"))
+        session.terminal.print(f"{table}: {made} pairs, scale {scale}")

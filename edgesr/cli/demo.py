@@ -16,9 +16,10 @@ def command(
     minutes: Annotated[float, typer.Option(help="Rough limit on two cores.")] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
-    """The whole path on this machine: slides, fine-tuning, conversion, bench, report.
+    """Go the whole path on this machine in a few minutes.
 
-    Needs no phone and no data. Every number on the page is measured here.
+    Slides, fine-tuning, conversion, bench, report: needs no phone and no data.
+    Every number on the page is measured here.
     """
     import time
 

@@ -49,9 +49,10 @@ def command(  # noqa: PLR0913 - one parameter per flag
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """PSNR and SSIM of a model over pairs of images: per image and mean.
+    """Score a model on pairs of images by PSNR and SSIM.
 
-    Float Y (BT.601), border of `scale` pixels left out, peak 255; --json names the protocol.
+    Per image and mean. Float Y (BT.601), border of `scale` pixels left out, peak 255;
+    --json names the protocol.
     """
     from edgesr.quality.evaluate import EvalRequest, evaluate, write_csv, write_summary
     from edgesr.quality.runners import RunnerOptions

@@ -22,7 +22,10 @@ def command(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a self-contained page, plots, CSV and Markdown about one or more runs."""
+    """Write a self-contained page about one or more runs.
+
+    Plots, CSV and Markdown come with it.
+    """
     from edgesr.report.page import ReportRequest, write_report
     from edgesr.results.store import Workspace
 
@@ -38,6 +41,5 @@ def command(
         names = [run.path.name for run in request.runs]
         session.terminal.json({"page": str(page), "runs": names, "files": files})
         return
-    from rich.markup import escape
 
-    session.terminal.print(f"The report is at {escape(str(page))}")
+    session.terminal.print(f"The report is at {page}")

@@ -22,10 +22,10 @@ def command(  # noqa: PLR0913 - one parameter per flag
     dry_run: Annotated[bool, typer.Option(help="Check data and one batch, write nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train or fine-tune a network from a TOML config or a recipe.
+    """Train or fine-tune a network from a config or a recipe.
 
-    Paths in a config are relative to the current folder. Writes best_model.pt (PSNR),
-    best_loss_model.pt (L1), last_model.pt and metrics.csv.
+    A config is a TOML file; paths in it are relative to the current folder. Writes
+    best_model.pt (PSNR), best_loss_model.pt (L1), last_model.pt and metrics.csv.
     """
     from dataclasses import asdict
 

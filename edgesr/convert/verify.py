@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgesr.convert.samples import Images
 from edgesr.errors import ConversionError, ParityError
+from edgesr.quality.litert import quiet_runtime
 from edgesr.results.manifest import Parity, Variant
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def run_tflite(path: Path, images: Images) -> Images:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(str(path), num_threads=2)
-        interpreter.allocate_tensors()
+        with quiet_runtime():
+            interpreter = Interpreter(str(path), num_threads=2)
+            interpreter.allocate_tensors()
         return np.concatenate([_invoke(interpreter, image[np.newaxis]) for image in images])
     except (RuntimeError, ValueError) as error:
         raise ConversionError(f"LiteRT refuses {path.name}: {error}") from error

@@ -18,11 +18,6 @@ class Completed:
     seconds: float
     """Wall time."""
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether the total time-out ended the command."""
-        return self.exit_code is None
-
 
 class Transport(Protocol):
     """A device that runs commands and holds files.

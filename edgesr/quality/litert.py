@@ -1,7 +1,10 @@
 """Runs a .tflite over images of any size with LiteRT. Imports neither torch nor tensorflow."""
 
+import contextlib
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +67,29 @@ class TfliteRunner:
         return self._decode.decode(values)
 
 
+@contextlib.contextmanager
+def quiet_runtime() -> Iterator[None]:
+    """Keeps LiteRT's own log lines, which name the delegate it made, off the user's stderr.
+
+    They are written by C++ to the file descriptor itself; what Python writes meanwhile is lost too.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _open(path: Path, threads: int | None) -> Any:
+    with quiet_runtime():
+        return _interpreter(path, threads)
+
+
+def _interpreter(path: Path, threads: int | None) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:

@@ -27,6 +27,18 @@ class Candidate:
     """The .tflite file."""
     manifest: Manifest
 
+    def check(self) -> None:
+        """Makes sure that the file is the one that its manifest describes.
+
+        Raises:
+            InputError: When it is missing or its content differs.
+        """
+        if sha256_file(self.path) != self.manifest.id:
+            raise InputError(
+                f"{self.path} is not the file its manifest describes",
+                hint="convert the checkpoint again",
+            )
+
 
 class Workspace:
     """The folder everything is kept in: ``candidates/`` and ``runs/``.
@@ -70,15 +82,11 @@ class Workspace:
         """
         path = Path(name)
         folder = path if path.is_dir() else path.parent
-        if path.exists() and (folder / "manifest.json").is_file():
+        if name and path.exists() and (folder / "manifest.json").is_file():
             found = Candidate(folder / "model.tflite", read_manifest(folder / "manifest.json"))
-            if sha256_file(found.path) != found.manifest.id:
-                raise InputError(
-                    f"{found.path} is not the file its manifest describes",
-                    hint="convert the checkpoint again",
-                )
+            found.check()
             return found
-        if path.exists():
+        if name and path.exists():
             raise InputError(
                 f"{path} has no manifest.json beside it",
                 hint="bench takes candidates made by: edgesr convert CKPT",
@@ -86,12 +94,14 @@ class Workspace:
         matches = [
             candidate
             for candidate in self.candidates()
-            if candidate.manifest.id.startswith(name) or candidate.manifest.name == name
+            if name and (candidate.manifest.id.startswith(name) or candidate.manifest.name == name)
         ]
         if len(matches) != 1:
-            known = ", ".join(c.manifest.name for c in self.candidates()) or "none yet"
+            named = matches or self.candidates()
+            known = ", ".join(f"{c.manifest.name} ({c.manifest.short_id})" for c in named)
+            known = known or "none yet"
             problem = "matches more than one candidate" if matches else "is no candidate"
-            raise InputError(f"{name} {problem} in {self.root}", hint=f"there are: {known}")
+            raise InputError(f"{name!r} {problem} in {self.root}", hint=f"there are: {known}")
         return matches[0]
 
     def runs(self) -> list["RunFolder"]:
@@ -106,10 +116,13 @@ class Workspace:
         """
         if name is not None and (Path(name) / "run.json").is_file():
             return RunFolder(Path(name))
-        matches = [run for run in self.runs() if name is None or run.path.name.startswith(name)]
+        runs = self.runs()
+        matches = [run for run in runs if name is None or run.path.name.startswith(name)]
         if not matches or (name is not None and len(matches) > 1):
             what = "no run yet" if name is None else f"no single run called {name}"
-            raise InputError(f"{what} in {self.root}", hint="measure first with: edgesr bench")
+            newest = ", ".join(run.path.name for run in (matches or runs)[-3:])
+            hint = f"the newest are: {newest}" if newest else "measure first with: edgesr bench"
+            raise InputError(f"{what} in {self.root}", hint=hint)
         return matches[-1]
 
     def new_run(self, plan: dict[str, Any]) -> "RunFolder":

@@ -1,0 +1,170 @@
+"""How ``edgesr bench`` shows its plan and its result: tables, or one JSON document."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgesr.analysis.summary import JobSummary
+    from edgesr.bench.runner import BenchRequest, BenchResult
+    from edgesr.cli._render import Terminal
+
+
+def print_plan(terminal: "Terminal", request: "BenchRequest", *, as_json: bool) -> None:
+    """The jobs and how long they may take.
+
+    The document: ``suite`` {its fields}, ``jobs`` [{candidate, variant, device, delegate,
+    threads}], ``launches``, ``estimate_s`` {least, most}.
+    """
+    from edgesr.bench.plan import estimate_s
+
+    jobs, suite = request.jobs(), request.suite
+    least, most = estimate_s(len(jobs) * suite.rounds, suite)
+    if as_json:
+        terminal.json(
+            {
+                "suite": suite.model_dump(mode="json"),
+                "jobs": [job.model_dump() for job in jobs],
+                "launches": len(jobs) * suite.rounds,
+                "estimate_s": {"least": least, "most": most},
+            }
+        )
+        return
+    names = {c.manifest.id: c.manifest.name for c in request.candidates}
+    rows = [(names[job.candidate], job.device, job.delegate, str(job.threads)) for job in jobs]
+    terminal.table("plan", ["candidate", "device", "delegate", "#threads"], rows)
+    terminal.print(
+        f"{len(jobs)} jobs x {suite.rounds} rounds: {_duration(least)} to {_duration(most)}"
+    )
+
+
+def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) -> None:
+    """One table per candidate with a row per job, then remarks and the run's folder.
+
+    The document: ``run`` (its folder), ``counts`` {ok, refused, failed} of jobs, and ``jobs`` as
+    `job_document` says.
+    """
+    from edgesr.analysis.rows import read_run, tidy_rows
+    from edgesr.analysis.summary import summarise
+
+    data = read_run(result.run)
+    jobs = summarise(tidy_rows([data]))
+    if any(record.engine and record.engine.name == "litert-python" for record in data.records):
+        terminal.note(
+            "measured by edgesr's runner on ai-edge-litert; "
+            "give the official benchmark_model with --binary"
+        )
+    if as_json:
+        documents = [job_document(job) for job in jobs]
+        terminal.json({"run": str(result.run.path), "counts": result.counts, "jobs": documents})
+        return
+    for candidate in dict.fromkeys(job.candidate for job in jobs):
+        _print_candidate(terminal, [job for job in jobs if job.candidate == candidate])
+    for line in _remarks(jobs):
+        terminal.print(line)
+    terminal.print(f"run: {result.run.path}")
+
+
+def job_document(job: "JobSummary") -> dict[str, Any]:
+    """A job in the JSON document; a number that is not known is null.
+
+    * ``candidate`` (its name), ``id`` (sha256 of its file), ``delegate`` (the one asked for),
+      ``threads``, ``device``;
+    * ``status``: ok when any round is, else the most frequent of failed, refused, timeout,
+      device_lost, aborted, "not measured"; ``reason``: why the latest bad round is bad, or null;
+    * ``rounds`` (good ones), and over them ``median_ms`` (median of their medians), ``spread_ms``
+      [smallest, largest of their medians] or null, ``init_ms``, ``memory_mb`` (growth of the
+      resident set, MiB);
+    * ``verdict`` {requested, outcome: full, partial, fallback or unknown, nodes_total,
+      nodes_delegated, partitions}: the worst over the rounds;
+    * ``psnr_y`` (dB) and ``ssim_y`` of the pixels that the device made;
+    * ``doubts``: codes of the reasons not to trust the figures fully.
+    """
+    return {
+        "candidate": job.name,
+        "id": job.candidate,
+        "delegate": job.delegate,
+        "threads": _whole(job.threads),
+        "device": job.device,
+        "status": job.status,
+        "reason": job.reasons[-1] if job.reasons else None,
+        "rounds": job.rounds,
+        "median_ms": job.median_ms,
+        "spread_ms": [job.fastest_ms, job.slowest_ms] if job.measured else None,
+        "init_ms": job.init_ms,
+        "memory_mb": job.memory_mb,
+        "verdict": {
+            "requested": job.delegate,
+            "outcome": job.outcome,
+            "nodes_total": _whole(job.nodes_total),
+            "nodes_delegated": _whole(job.nodes_delegated),
+            "partitions": _whole(job.partitions),
+        },
+        "psnr_y": job.psnr_y,
+        "ssim_y": job.ssim_y,
+        "doubts": [doubt.code for doubt in job.doubts],
+    }
+
+
+def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"]) -> None:
+    from edgesr.report.text import figures, fixed
+
+    columns = ["asked for", "#ms", "#range", "#init ms", "#MiB"]
+    scored = any(math.isfinite(job.psnr_y) for job in jobs)
+    rows = []
+    for job in jobs:
+        cells = [_asked(job), figures(job.median_ms), _range(job), figures(job.init_ms)]
+        cells += [fixed(job.memory_mb, 0), *([fixed(job.psnr_y, 2)] if scored else [])]
+        rows.append([*cells, _came_to(job)])
+    title = f"{jobs[0].name} ({jobs[0].candidate[:12]})"
+    terminal.table(title, [*columns, *(["#PSNR"] if scored else []), "ran on"], rows)
+
+
+def _asked(job: "JobSummary") -> str:
+    from edgesr.report.wording import delegate_words
+
+    return f"{delegate_words(job.delegate)} t{job.threads:.0f}"
+
+
+def _range(job: "JobSummary") -> str:
+    from edgesr.report.text import NONE, figures
+
+    return f"{figures(job.fastest_ms)}–{figures(job.slowest_ms)}" if job.rounds > 1 else NONE
+
+
+def _came_to(job: "JobSummary") -> str:
+    """Where it ran, its status unless that is ok, and ``?`` before it when there are doubts."""
+    from edgesr.report.wording import status_words, verdict_words
+
+    status = status_words(job)
+    words = [verdict_words(job), "" if status == "ok" else status]
+    return ("? " if job.doubts else "") + "; ".join(word for word in words if word)
+
+
+def _remarks(jobs: Sequence["JobSummary"]) -> list[str]:
+    """Why rounds are bad, and what to doubt: one line for each cause, with the first's numbers."""
+    from edgesr.report.text import clean, plural
+    from edgesr.report.wording import doubt_words
+
+    causes: dict[str, list[tuple[str, str]]] = {}
+    for job in jobs:
+        where = f"{job.name} {_asked(job)}"
+        for reason in job.reasons:
+            causes.setdefault(reason, []).append((clean(reason), where))
+        for doubt in job.doubts:
+            causes.setdefault(f"? {doubt.code}", []).append((f"? {doubt_words(doubt)}", where))
+    lines = []
+    for found in causes.values():
+        words, where = found[0]
+        others = len(found) - 1
+        more = f", likewise {plural(others, 'other job')}" if others else ""
+        lines.append(f"{words} ({where}{more})")
+    return lines
+
+
+def _whole(value: float) -> int | None:
+    return int(value) if math.isfinite(value) else None
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
