@@ -118,7 +118,7 @@ def _fine_tune(
     config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)
     out = request.out / "train" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     result = train(TrainRequest(config, out), progress)
-    checkpoint = out / f"{NETWORKS[0]}-finetuned.pt"
+    checkpoint = out / "residual-x2-demo.pt"
     shutil.copyfile(result.best, checkpoint)  # the candidates are called after it
     return checkpoint, result.start.psnr_y, result.end.psnr_y
 

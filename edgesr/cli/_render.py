@@ -10,6 +10,10 @@ ProgressCallback = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 
 
+_PIPE_WIDTH = 160
+"""Columns where no terminal tells: names in tables stay in one piece."""
+
+
 class Terminal:
     """How much to say, decided once at the door.
 
@@ -52,8 +56,7 @@ class Terminal:
             )
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        console = Console()
-        console.print(table)
+        Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
     def json(self, document: Any) -> None:
         """One JSON document to stdout, nothing else; NaN and infinity become null."""

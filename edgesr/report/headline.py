@@ -9,6 +9,9 @@ from edgesr.report.wording import delegate_words, doubt_words
 
 NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
 
+SAME_QUALITY_DB = 0.05
+"""PSNR differences below this are taken for none when the best is named."""
+
 
 def panel_of(job: JobSummary, *, several_runs: bool) -> str:
     """Jobs of one panel may be compared: same device, scale and input size, and same run."""
@@ -42,22 +45,22 @@ def headline(jobs: Sequence[JobSummary]) -> str:
     sentences = [_fastest(best, len(verified))]
     if best.doubts:
         sentences.append(f"Doubt: {'; '.join(doubt_words(d) for d in best.doubts)}.")
-    sharpest = max(
-        (job for job in verified if math.isfinite(job.psnr_y)),
-        key=lambda job: job.psnr_y,
-        default=best,
-    )
-    if sharpest.candidate != best.candidate:
-        fastest = min(
-            (job for job in verified if job.candidate == sharpest.candidate),
-            key=lambda job: job.median_ms,
-        )
+    sharpest = _sharpest(verified)
+    if sharpest is not None and sharpest.candidate != best.candidate:
         sentences.append(
-            f"The highest quality is {short(fastest.name, 60)}'s: "
-            f"{fixed(sharpest.psnr_y, 2)} dB at {figures(fastest.median_ms)} ms on "
-            f"{_place(fastest)}."
+            f"The highest quality (within {SAME_QUALITY_DB} dB) is {short(sharpest.name, 60)}'s: "
+            f"{fixed(sharpest.psnr_y, 2)} dB at {figures(sharpest.median_ms)} ms on "
+            f"{_place(sharpest)}."
         )
     return clean(" ".join(sentences))
+
+
+def _sharpest(verified: Sequence[JobSummary]) -> JobSummary | None:
+    """The fastest of those whose quality is as good as the best."""
+    scored = [job for job in verified if math.isfinite(job.psnr_y)]
+    highest = max((job.psnr_y for job in scored), default=math.nan)
+    tied = [job for job in scored if job.psnr_y >= highest - SAME_QUALITY_DB]
+    return min(tied, key=lambda job: job.median_ms, default=None)
 
 
 def _fastest(best: JobSummary, verified: int) -> str:
