@@ -15,6 +15,12 @@ nox.options.default_venv_backend = "venv"
 PYTHON_FOLDERS = ("edgesr", "tests", "benchmarks", "noxfile.py")
 
 
+def pinned(tool: str) -> str:
+    """The requirement that pyproject.toml's extra ``dev`` has for a tool."""
+    wanted = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["dev"]
+    return next(requirement for requirement in wanted if requirement.startswith(tool))
+
+
 def project(session: nox.Session, *extras: str) -> str:
     """Folder of the programs of one environment that several sessions share.
 
@@ -57,7 +63,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Ruff's rules and format."""
-    session.install("ruff>=0.9")
+    session.install(pinned("ruff"))
     session.run("ruff", "check", *PYTHON_FOLDERS)
     session.run("ruff", "format", "--check", *PYTHON_FOLDERS)
 
@@ -65,7 +71,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def imports(session: nox.Session) -> None:
     """The directions in which imports may point."""
-    session.install("import-linter>=2.1")
+    session.install(pinned("import-linter"))
     session.env["PYTHONPATH"] = "."
     session.run("lint-imports")
 

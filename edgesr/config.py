@@ -35,9 +35,9 @@ def load_config(path: Path, kind: type[ConfigT], overrides: Iterable[str] = ()) 
     """
     path = Path(path)
     with read_errors(path):
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     try:
-        tree = tomllib.loads(text)
+        tree = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
     for override in overrides:

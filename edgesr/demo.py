@@ -3,7 +3,6 @@
 Real work at a small size: every number on the page was measured here, a moment ago.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from edgesr.assets import asset
 from edgesr.config import load_config
 from edgesr.errors import UsageError
+from edgesr.files import write_bytes
 from edgesr.results.manifest import VARIANTS
 from edgesr.results.store import Candidate, RunFolder, Workspace
 
@@ -61,7 +61,7 @@ class DemoResult:
     run: RunFolder
     checkpoint: Path
     psnr_before: float
-    """dB of the bundled checkpoint on the test slides."""
+    """dB of the bundled checkpoint on the validation slides."""
     psnr_after: float
     """dB after fine-tuning."""
     candidates: list[Candidate]
@@ -82,8 +82,8 @@ def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None)
     note("1/5 rendering lecture slides")
     train_csv, test_csv = _slides(request, progress)
     note(f"2/5 fine-tuning {NETWORKS[0]} on them, {request.training_steps} steps")
-    checkpoint, before, after = _fine_tune(request, train_csv, test_csv, progress)
-    note(f"    {before:.2f} dB before, {after:.2f} dB after, on slides it was not trained on")
+    checkpoint, before, after = _fine_tune(request, train_csv, progress)
+    note(f"    {before:.2f} dB before, {after:.2f} dB after, on validation slides")
     note("3/5 converting two networks to fp32, fp16, dynamic, int8 and int8-io")
     candidates = _convert(workspace, (str(checkpoint), NETWORKS[1]), train_csv, progress)
     note("4/5 measuring on this machine, with the pixels that it produces")
@@ -105,21 +105,20 @@ def _slides(request: DemoRequest, progress: Progress | None) -> tuple[Path, Path
 
 
 def _fine_tune(
-    request: DemoRequest, train_csv: Path, test_csv: Path, progress: Progress | None
+    request: DemoRequest, train_csv: Path, progress: Progress | None
 ) -> tuple[Path, float, float]:
     from edgesr.train.config import TrainingConfig
     from edgesr.train.loop import TrainRequest, train
 
     overrides = (
         f"data.train={train_csv}",
-        f"data.val={test_csv}",
         f"train.steps_per_epoch={request.training_steps // 2}",
     )
     config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)
     out = request.out / "train" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     result = train(TrainRequest(config, out), progress)
     checkpoint = out / "residual-x2-demo.pt"
-    shutil.copyfile(result.best, checkpoint)  # the candidates are called after it
+    write_bytes(checkpoint, result.best.read_bytes())  # the candidates are called after it
     return checkpoint, result.start.psnr_y, result.end.psnr_y
 
 

@@ -73,14 +73,24 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o777 & ~_umask())
             yield temporary
             if path.exists():
-                retired = Path(tempfile.mkdtemp(prefix=".old.", suffix=".part", dir=path.parent))
-                path.replace(retired / path.name)
-                temporary.replace(path)
-                shutil.rmtree(retired, ignore_errors=True)
+                _swap(temporary, path)
             else:
                 temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Puts a folder in the place of an older one, which stays where that fails."""
+    retired = Path(tempfile.mkdtemp(prefix=".old.", suffix=".part", dir=path.parent))
+    old = retired / path.name
+    try:
+        path.replace(old)
+        new.replace(path)
+    finally:
+        if not path.exists():
+            old.replace(path)
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

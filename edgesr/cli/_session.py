@@ -100,15 +100,21 @@ def _report_errors(call: Callable[[], None], session: Session) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise typer.Exit(0) from None
     except EdgesrError as error:
-        if session.debug:
-            raise
+        _print_traceback(session)
         print_error(str(error), error.hint)
         raise typer.Exit(error.exit_code) from None
     except Exception as error:
-        if session.debug:
-            raise
+        _print_traceback(session)
         print_error(
             f"unexpected {type(error).__name__}: {error}",
             "this is a bug in edgesr; run again with --debug and report the traceback",
         )
-        raise typer.Exit(EdgesrError.exit_code) from None
+        raise typer.Exit(EdgesrError.exit_code) from error
+
+
+def _print_traceback(session: Session) -> None:
+    """Of the error being handled, with ``--debug``; the exit code stays the documented one."""
+    if session.debug:
+        import traceback
+
+        traceback.print_exc()

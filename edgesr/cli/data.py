@@ -140,7 +140,6 @@ def check(
 
 
 def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool) -> None:
-
     from edgesr.data.pairs import PAIRS_FILE
 
     table = out / PAIRS_FILE

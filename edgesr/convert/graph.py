@@ -83,6 +83,7 @@ class Graph:
         """The tensors of an op's inputs or outputs; absent ones are left out."""
         return [self.tensors[index] for index in indices if index >= 0]
 
+    @functools.cached_property
     def static_tensors(self) -> frozenset[int]:
         """Tensors that never change: constants, and constants unpacked by DEQUANTIZE."""
         static = {tensor.index for tensor in self.tensors if tensor.constant}

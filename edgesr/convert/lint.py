@@ -162,7 +162,7 @@ def _reason(graph: Graph, op: Op, rules: DelegateRules) -> str | None:
         return "fp16 constants are not unpacked" if refused else None
     if op.name not in rules.dtypes:
         return "not supported"
-    static = graph.static_tensors()
+    static = graph.static_tensors
     moving = [t for t in graph.tensors_of(op.inputs) if t.index not in static]
     dtype = moving[0].dtype if moving else graph.tensors[op.outputs[0]].dtype
     if dtype not in rules.dtypes[op.name]:
@@ -228,7 +228,7 @@ def _xnnpack_scales(graph: Graph, op: Op) -> str | None:
 
 def _constant_alpha(graph: Graph, op: Op) -> str | None:
     alpha = graph.tensors[op.inputs[1]]
-    if alpha.index not in graph.static_tensors():
+    if alpha.index not in graph.static_tensors:
         return "alpha is not constant"
     return None if all(size == 1 for size in alpha.shape[:-1]) else "alpha is not per channel"
 
@@ -244,7 +244,7 @@ def _block(_graph: Graph, op: Op) -> str | None:
 
 
 def _constant_size(graph: Graph, op: Op) -> str | None:
-    return None if op.inputs[1] in graph.static_tensors() else "size is not constant"
+    return None if op.inputs[1] in graph.static_tensors else "size is not constant"
 
 
 def _types(dtypes: frozenset[str], *names: str) -> dict[str, frozenset[str]]:

@@ -27,7 +27,7 @@ def convert_job(job_path: Path) -> None:
     job = json.loads(job_path.read_text(encoding="utf-8"))
     sys.stdout.write(f"{STEP}graph\n")
     litert_torch = importlib.import_module("litert_torch")
-    deploy = fold(load_checkpoint(job["checkpoint"], options=job["spec"]["options"]).model)
+    deploy = fold(load_checkpoint(job["checkpoint"], **job["spec"]).model)
     nhwc = litert_torch.to_channel_last_io(deploy, args=[0], outputs=[0])
     sys.stdout.write(f"{STEP}fp32\n")
     converted = litert_torch.convert(nhwc.eval(), (torch.zeros(1, *job["size"], 3),))

@@ -1,9 +1,10 @@
 """Deploy graph -> ONNX, with one DepthToSpace(mode=DCR) where the graph ends."""
 
+import contextlib
 import copy
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,13 +113,13 @@ def _check_end(path: Path) -> None:
         raise ConversionError(f"the deploy graph ends in {last} and not in DepthToSpace")
 
 
-class _quiet_exporter:  # noqa: N801 - used as a function
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
     """Silences the exporter's log, which reports torchvision missing at every call."""
-
-    def __enter__(self) -> None:
-        self.logger = logging.getLogger("torch.onnx")
-        self.level = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        self.logger.setLevel(self.level)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -18,7 +18,7 @@ from edgesr.convert.ranges import tighten_ranges
 from edgesr.convert.samples import Samples, load_samples
 from edgesr.convert.verify import measure_parity, reference, run_tflite
 from edgesr.errors import MissingExtraError, ParityError, UsageError
-from edgesr.files import atomic_folder, sha256_file, store_errors
+from edgesr.files import sha256_file, store_errors
 from edgesr.results.manifest import (
     VARIANTS,
     Manifest,
@@ -29,7 +29,7 @@ from edgesr.results.manifest import (
     Variant,
     read_manifest,
 )
-from edgesr.results.store import Candidate, Workspace
+from edgesr.results.store import Candidate, Workspace, write_candidates
 
 if TYPE_CHECKING:
     from torch import nn
@@ -240,13 +240,19 @@ def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[C
     out = loaded.request.out
     known = _known(out) if out is not None else workspace.candidates()
     manifests = [_manifest(loaded, file, known) for file in made]
-    published = []
-    for file, manifest in zip(made, manifests, strict=True):
-        if out is not None:
-            published.append(_copy(file.path, manifest, out / manifest.name))
-        else:
-            published.append(workspace.add_candidate(file.path, manifest))
-            _retire(published[-1], known)
+    published = write_candidates(
+        [
+            (
+                out / manifest.name if out else workspace.candidate_folder(manifest),
+                file.path,
+                manifest,
+            )
+            for file, manifest in zip(made, manifests, strict=True)
+        ]
+    )
+    if out is None:
+        for candidate in published:
+            _retire(candidate, known)
     return published
 
 
@@ -255,13 +261,6 @@ def _known(out: Path) -> list[Candidate]:
         Candidate(path.parent / "model.tflite", read_manifest(path))
         for path in sorted(out.glob("[!.]*/manifest.json"))
     ]
-
-
-def _copy(tflite: Path, manifest: Manifest, folder: Path) -> Candidate:
-    with atomic_folder(folder) as temporary:
-        shutil.copyfile(tflite, temporary / "model.tflite")
-        (temporary / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-    return Candidate(folder / "model.tflite", manifest)
 
 
 def _retire(candidate: Candidate, known: list[Candidate]) -> None:

@@ -68,6 +68,7 @@ class _Editor:
         tensor.quantization.min = tensor.quantization.max = None
 
     def raise_minimum(self, index: int, floor: float) -> None:
+        """Lets a range that reaches below ``floor`` begin there; its maximum stays."""
         tensor = self.graph.tensors[index]
         lowest = self.lowest[tensor.type]
         scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]

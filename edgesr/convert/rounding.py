@@ -9,6 +9,7 @@ A conv reads rows x of K = kernel height * kernel width * inputs values; its flo
 (K, O), the moments of the rows are their mean (K) and their second moment about zero (K, K).
 """
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -181,8 +182,13 @@ def _plain(op: Op) -> bool:
 
 
 def _store(model: Any, tensor: int, values: NDArray[Any]) -> None:
-    buffer = model.buffers[model.subgraphs[0].tensors[tensor].buffer]
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    """Gives one tensor other values; the converter lets equal ones, such as zero biases, share."""
+    tensors = model.subgraphs[0].tensors
+    target = tensors[tensor]
+    if sum(other.buffer == target.buffer for other in tensors) > 1:
+        model.buffers.append(copy.copy(model.buffers[target.buffer]))
+        target.buffer = len(model.buffers) - 1
+    model.buffers[target.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
 
 def _pieces(images: "Images") -> "Images":

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesr.data.images import read_image
+from edgesr.data.images import IMAGE_SUFFIXES, read_image
 from edgesr.data.pairs import pairs_from
 from edgesr.data.resize import imresize
 from edgesr.errors import InputError
+from edgesr.quality.pixels import to_unit
 
 Images = NDArray[np.float32]
 """N, H, W, 3 RGB in [0, 1]; every value is a whole number of 255ths."""
 
 SLIDE_SEED = 20
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 _MOST_FILES = 28
 _MOST_CHECKED = 4
 _LEAST_CALIBRATION = 12
@@ -86,14 +86,14 @@ def crops(image: NDArray[np.uint8], size: tuple[int, int], count: int) -> list[N
 
 
 def _stack(pieces: list[NDArray[np.uint8]]) -> Images:
-    return np.stack(pieces).astype(np.float32) / np.float32(255)
+    return to_unit(np.stack(pieces))
 
 
 def _files(source: Path) -> list[Path]:
     if source.suffix == ".csv" or (source / "pairs.csv").is_file():
         paths = [pair.lr for pair in pairs_from(source)]
     elif source.is_dir():
-        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in _SUFFIXES)
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     else:
         raise InputError(
             f"{source} is neither a folder of images nor a pairs.csv", hint="check --calibration"

@@ -52,7 +52,8 @@ def degrade_real(hr: RgbImage, scale: int, rng: np.random.Generator) -> RgbImage
     blur = scale * rng.uniform(0.1, 0.45)
     noise = rng.uniform(0.5, 5.0)
     quality = int(rng.integers(55, 96))
-    soft = np.asarray(Image.fromarray(np.ascontiguousarray(hr)).filter(_gaussian(blur)))
+    lens = ImageFilter.GaussianBlur(radius=blur)
+    soft = np.asarray(Image.fromarray(np.ascontiguousarray(hr)).filter(lens))
     small = imresize(soft, 1 / scale).astype(np.float64)
     small += rng.normal(0.0, noise, small.shape)
     return jpeg(np.clip(small + 0.5, 0, 255).astype(np.uint8), quality)
@@ -79,7 +80,3 @@ def jpeg(image: RgbImage, quality: int) -> RgbImage:
 
 DEGRADATIONS: dict[str, Degradation] = {"bicubic": degrade_bicubic, "real": degrade_real}
 """Every degradation by the name that ``--degrade`` takes."""
-
-
-def _gaussian(sigma: float) -> ImageFilter.GaussianBlur:
-    return ImageFilter.GaussianBlur(radius=sigma)

@@ -12,6 +12,7 @@ import pypdfium2  # type: ignore[import-untyped]
 from edgesr.data.images import RgbImage, crop_to_multiple
 from edgesr.data.make_pairs import PairOptions, pair_folder
 from edgesr.errors import ImageError, InputError, UsageError
+from edgesr.files import read_errors
 
 Document = Any
 """pypdfium2's ``PdfDocument``; the package has no types."""
@@ -65,12 +66,8 @@ def open_pdf(path: Path) -> Iterator[Document]:
         InputError: When the file is missing, damaged, encrypted, empty or no PDF.
     """
     path = Path(path)
-    try:
+    with read_errors(path):
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist", hint="check the path") from error
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror or error}") from error
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:

@@ -62,8 +62,8 @@ def per_channel_prelu(prelu: nn.PReLU, channels: int) -> SharedPReLU:
     return wide
 
 
-def conv3x3(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
-    """A conv that keeps the size, zero-padded."""
+def same_conv(inputs: int, outputs: int, kernel: int = 3) -> nn.Conv2d:
+    """A conv that keeps the size, zero-padded; ``kernel`` is odd."""
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
 
 

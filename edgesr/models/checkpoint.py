@@ -18,6 +18,7 @@ from edgesr.assets import asset_folder
 from edgesr.errors import CheckpointError, InputError
 from edgesr.files import read_errors, sha256_file, write_bytes
 from edgesr.models.registry import (
+    SCALES,
     ModelSpec,
     Options,
     SRModel,
@@ -211,9 +212,15 @@ def _ours(path: Path, document: dict[str, Any]) -> tuple[ModelSpec, StateDict, d
     try:
         spec = ModelSpec.from_dict(document["spec"])
         weights = document.get("params_ema") or document["params"]
-        return spec, weights, dict(document.get("provenance", {}))
+        provenance = dict(document.get("provenance", {}))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is an incomplete edgesr checkpoint: {error}") from error
+    if spec.arch not in architectures():
+        raise CheckpointError(
+            f"{path} holds a network called {spec.arch!r}, which this edgesr does not know",
+            hint="install a newer edgesr",
+        )
+    return spec, _tensors(path, weights), provenance
 
 
 def _weights(path: Path, document: dict[str, Any]) -> StateDict:
@@ -222,7 +229,11 @@ def _weights(path: Path, document: dict[str, Any]) -> StateDict:
         if isinstance(document.get(key), Mapping):
             document = dict(document[key])
             break
-    state = {key.removeprefix("module."): value for key, value in document.items()}
+    return _tensors(path, {str(k).removeprefix("module."): v for k, v in document.items()})
+
+
+def _tensors(path: Path, found: Any) -> StateDict:
+    state: dict[str, Any] = dict(found) if isinstance(found, Mapping) else {}
     odd = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if odd or not state:
         what = f"{odd[0]!r} is no tensor" if odd else "it is empty"
@@ -234,7 +245,7 @@ def _detect(
     path: Path, state: StateDict, arch: str | None, options: Options
 ) -> tuple[ModelSpec, tuple[str, ...]]:
     for name, network in architectures().items():
-        spec = network.detect(state) if arch in (None, name) else None
+        spec = _recognise(network, state) if arch in (None, name) else None
         if spec is not None:
             full = ModelSpec(spec.arch, spec.scale, {**spec.options, **options})
             assumed = sorted(set(network.defaults) - set(full.options))
@@ -248,15 +259,26 @@ def _detect(
     )
 
 
+def _recognise(network: type[SRModel], state: StateDict) -> ModelSpec | None:
+    """What a network reads off a state dict; None also where names fit by chance alone."""
+    try:
+        return network.detect(state)
+    except (KeyError, IndexError, ValueError):
+        return None
+
+
 def _insist(path: Path, spec: ModelSpec, arch: str | None, scale: int | None) -> None:
     if arch is not None and spec.arch != arch:
         raise CheckpointError(f"{path} is {spec.arch}, not {arch}", hint="leave --arch out")
     if scale is not None and spec.scale != scale:
         raise CheckpointError(f"{path} is x{spec.scale}, not x{scale}", hint="leave --scale out")
+    if spec.scale not in SCALES:
+        known = ", ".join(f"x{known}" for known in SCALES)
+        raise CheckpointError(f"{path} is {spec.arch} x{spec.scale}, edgesr takes {known}")
 
 
 def _fill(path: Path, model: SRModel, state: StateDict) -> None:
-    adapted = {k: v.float() for k, v in type(model).adapt(state).items() if "no_norm" not in k}
+    adapted = {key: value.float() for key, value in type(model).adapt(state).items()}
     try:
         model.load_state_dict(adapted, strict=True)
     except RuntimeError as error:

@@ -17,7 +17,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def count_macs(module: nn.Module, height: int, width: int) -> int:
-    """Multiply-accumulates of the convs for one low-res image.
+    """Multiply-accumulates of all convs for one low-res image.
 
     Args:
         module: A deploy graph.
@@ -34,7 +34,7 @@ def count_macs(module: nn.Module, height: int, width: int) -> int:
 
     shadow = copy.deepcopy(module).to("meta")
     for part in shadow.modules():
-        if isinstance(part, nn.Conv2d) and part.weight.requires_grad:
+        if isinstance(part, nn.Conv2d):
             part.register_forward_hook(add)
     with torch.no_grad():
         shadow(torch.empty(1, 3, height, width, device="meta"))

@@ -12,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812
 from edgesr.models.blocks import (
     DepthToSpace,
     bilinear_start,
-    conv3x3,
     depth_to_space_order,
     identity_start,
     per_channel_prelu,
+    same_conv,
 )
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
@@ -25,9 +25,9 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(features, features)
+        self.conv1 = same_conv(features, features)
         self.prelu = nn.PReLU()
-        self.conv2 = conv3x3(features, features)
+        self.conv2 = same_conv(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.conv2(self.prelu(self.conv1(x)))
@@ -43,9 +43,9 @@ class ELSR(SRModel):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         features = int(self.options["features"])
-        self.layer1 = conv3x3(3, features)
+        self.layer1 = same_conv(3, features)
         self.layer2_4 = _ResidualBlock(features)
-        self.layer5 = conv3x3(features, 3 * spec.scale**2)
+        self.layer5 = same_conv(features, 3 * spec.scale**2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, 3, H, W to N, 3, s*H, s*W."""

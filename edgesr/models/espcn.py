@@ -13,9 +13,9 @@ from edgesr.errors import UsageError
 from edgesr.models.blocks import (
     DepthToSpace,
     bilinear_start,
-    conv3x3,
     depth_to_space_order,
     identity_start,
+    same_conv,
 )
 from edgesr.models.registry import ModelSpec, Options, SRModel, StateDict, register_model
 
@@ -38,9 +38,9 @@ class ESPCN(SRModel):
         name = str(self.options["activation"])
         if name not in _ACTIVATIONS:
             raise UsageError(f"espcn has no activation {name!r}", hint="choose relu or tanh")
-        self.conv1 = conv3x3(3, features, kernel=5)
-        self.conv2 = conv3x3(features, hidden)
-        self.conv3 = conv3x3(hidden, 3 * spec.scale**2)
+        self.conv1 = same_conv(3, features, kernel=5)
+        self.conv2 = same_conv(features, hidden)
+        self.conv3 = same_conv(hidden, 3 * spec.scale**2)
         self.activation = _ACTIVATIONS[name]()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 import pkgutil
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -15,7 +15,7 @@ from edgesr.errors import UsageError
 Options = dict[str, int | float | str | bool]
 StateDict = Mapping[str, Tensor]
 
-_INFRASTRUCTURE = {"registry", "blocks", "fold", "checkpoint", "count", "catalogue"}
+SCALES = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ModelSpec:
         return cls(str(tree["arch"]), int(tree["scale"]), dict(tree.get("options", {})))
 
 
-class SRModel(nn.Module):
+class SRModel(nn.Module, ABC):
     """Base of all networks: N, 3, H, W in [0, 1] to N, 3, s*H, s*W, not clamped.
 
     A subclass declares `defaults`, builds its layers from ``self.options`` and says how it is
@@ -52,7 +52,8 @@ class SRModel(nn.Module):
         spec: What to build; a complete copy is kept in ``self.spec``.
 
     Raises:
-        UsageError: When the spec has an option the architecture does not know.
+        UsageError: When the spec has an option the architecture does not know, a value that is
+            none for it, or another scale than 2, 3 or 4.
     """
 
     arch: ClassVar[str]
@@ -68,7 +69,12 @@ class SRModel(nn.Module):
                 f"{spec.arch} has no option {unknown[0]!r}",
                 hint=f"it has: {', '.join(sorted(self.defaults)) or 'none'}",
             )
-        if spec.scale not in (2, 3, 4):
+        for key, value in spec.options.items():
+            if not _fits(value, self.defaults[key]):
+                raise UsageError(f"{spec.arch} can't be built with {key} = {value!r}")
+        if int(spec.options.get("features", 3)) < 3:
+            raise UsageError(f"{spec.arch} needs 3 features or more: one for each colour")
+        if spec.scale not in SCALES:
             raise UsageError(f"scale {spec.scale} is not supported", hint="choose 2, 3 or 4")
         self.spec = ModelSpec(spec.arch, spec.scale, {**self.defaults, **spec.options})
 
@@ -96,6 +102,18 @@ class SRModel(nn.Module):
         return state
 
 
+def _fits(value: object, default: object) -> bool:
+    """Whether an option is of its default's type and, where that is a count, not below 1.
+
+    A default of 0 stands for "chosen by the network" and allows 0.
+    """
+    if type(value) is not type(default):
+        return False
+    if isinstance(value, bool) or not isinstance(value, int):
+        return True
+    return value >= (1 if default else 0)
+
+
 ModelT = TypeVar("ModelT", bound=type[SRModel])
 _REGISTRY: dict[str, type[SRModel]] = {}
 
@@ -115,8 +133,7 @@ def architectures() -> dict[str, type[SRModel]]:
     """All architectures by name. A file in this package that registers one is found by itself."""
     package = importlib.import_module("edgesr.models")
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in _INFRASTRUCTURE:
-            importlib.import_module(f"edgesr.models.{module.name}")
+        importlib.import_module(f"edgesr.models.{module.name}")
     return dict(sorted(_REGISTRY.items()))
 
 

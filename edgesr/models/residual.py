@@ -15,11 +15,11 @@ from torch.nn import functional as F  # noqa: N812
 from edgesr.models.blocks import (
     DepthToSpace,
     bilinear_start,
-    conv3x3,
     depth_to_space_order,
     identity_start,
     nearest_repeat,
     repeat_nearest,
+    same_conv,
 )
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
@@ -27,8 +27,8 @@ from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 class _Block(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(features, features)
-        self.conv2 = conv3x3(features, features)
+        self.conv1 = same_conv(features, features)
+        self.conv2 = same_conv(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.conv2(F.relu(self.conv1(x)))
@@ -59,9 +59,9 @@ class Residual(SRModel):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         features, blocks = int(self.options["features"]), int(self.options["blocks"])
-        self.head = conv3x3(3, features)
+        self.head = same_conv(3, features)
         self.blocks = nn.Sequential(*(_Block(features) for _ in range(blocks)))
-        self.tail = conv3x3(features, 3 * spec.scale**2)
+        self.tail = same_conv(features, 3 * spec.scale**2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, 3, H, W to N, 3, s*H, s*W."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from edgesr.models.blocks import DepthToSpace, bilinear_start, conv3x3, depth_to_space_order
+from edgesr.models.blocks import DepthToSpace, bilinear_start, depth_to_space_order, same_conv
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
 MEAN = (0.4488, 0.4371, 0.4040)
@@ -59,7 +59,7 @@ class Conv3XC(nn.Module):
     def fold(self) -> nn.Conv2d:
         """The merged kernel as a plain conv."""
         weight, bias = self.merged()
-        conv = conv3x3(weight.shape[1], weight.shape[0])
+        conv = same_conv(weight.shape[1], weight.shape[0])
         conv.weight.data, conv.bias = weight.detach().clone(), nn.Parameter(bias.detach().clone())
         return conv
 
@@ -69,7 +69,7 @@ class SlimConv3XC(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.eval_conv = conv3x3(inputs, outputs)
+        self.eval_conv = same_conv(inputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, inputs, H, W to N, outputs, H, W."""
@@ -111,7 +111,7 @@ class _Body(nn.Module):
             self.add_module(f"block_{i}", SPAB(conv, features))
         self.conv_cat = nn.Conv2d(4 * features, cat_channels, 1)
         self.conv_2 = conv(features, features)
-        self.upsampler = nn.Sequential(conv3x3(cat_channels, 3 * scale * scale))
+        self.upsampler = nn.Sequential(same_conv(cat_channels, 3 * scale * scale))
 
     def branches(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What ``conv_cat`` reads: four tensors N, features, H, W."""
@@ -243,6 +243,7 @@ class SPAN(SRModel):
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:
         """By the original's names; sizes from ``conv_cat`` and the upsampler."""
+        norm = not any(key.endswith("no_norm") for key in state)
         state = cls.adapt(state)
         if not {"body.conv_cat.weight", "body.upsampler.0.weight"} <= set(state):
             return None
@@ -254,17 +255,17 @@ class SPAN(SRModel):
             {
                 "features": four_features // 4,
                 "cat_channels": cat_channels,
-                "norm": "body.no_norm" not in state,
+                "norm": norm,
                 "branches": any(".sk." in key for key in state),
             },
         )
 
     @classmethod
     def adapt(cls, state: StateDict) -> StateDict:
-        """Adds our prefix; of a file with branches the derived ``eval_conv`` is dropped."""
+        """Adds our prefix; drops the flag ``no_norm``, and ``eval_conv`` where it is derived."""
         branches = any(".sk." in key for key in state)
         return {
             key if key.startswith("body.") else f"body.{key}": value
             for key, value in state.items()
-            if not (branches and ".eval_conv." in key)
+            if not (key.endswith("no_norm") or (branches and ".eval_conv." in key))
         }

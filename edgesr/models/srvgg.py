@@ -10,10 +10,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from edgesr.models.blocks import (
     DepthToSpace,
-    conv3x3,
     depth_to_space_order,
     nearest_repeat,
     repeat_nearest,
+    same_conv,
 )
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
@@ -42,10 +42,10 @@ class SRVGGNetCompact(SRModel):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         features, convs = int(self.options["features"]), int(self.options["convs"])
-        layers: list[nn.Module] = [conv3x3(3, features), nn.PReLU(features)]
+        layers: list[nn.Module] = [same_conv(3, features), nn.PReLU(features)]
         for _ in range(convs):
-            layers += [conv3x3(features, features), nn.PReLU(features)]
-        layers.append(conv3x3(features, 3 * spec.scale**2))
+            layers += [same_conv(features, features), nn.PReLU(features)]
+        layers.append(same_conv(features, 3 * spec.scale**2))
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

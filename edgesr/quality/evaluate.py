@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def _open(request: EvalRequest, first: Pair) -> Runner:
         scale = hr.shape[0] // lr.shape[0]
         if scale < 2:
             raise PairsError(f"{first.name}: {first.hr} is not larger than {first.lr}")
-        options = RunnerOptions(scale=scale, threads=options.threads)
+        options = replace(options, scale=scale)
     return open_runner_with(request.model, options)
 
 

@@ -1,10 +1,11 @@
 """The workspace on disk: candidates, runs, and records that survive a crash."""
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,23 @@ class Candidate:
             )
 
 
+def write_candidates(entries: Sequence[tuple[Path, Path, Manifest]]) -> list[Candidate]:
+    """Copies candidates into their folders, all of them or none.
+
+    Args:
+        entries: (folder, .tflite to copy, its manifest); a folder that is there is replaced.
+
+    Raises:
+        StoreError: When one can't be written; nothing is left behind.
+    """
+    with contextlib.ExitStack() as all_or_none:  # no folder gets its name before all are written
+        for folder, tflite, manifest in entries:
+            temporary = all_or_none.enter_context(atomic_folder(folder))
+            shutil.copyfile(tflite, temporary / "model.tflite")
+            (temporary / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    return [Candidate(folder / "model.tflite", manifest) for folder, _, manifest in entries]
+
+
 class Workspace:
     """The folder everything is kept in: ``candidates/`` and ``runs/``.
 
@@ -56,11 +74,11 @@ class Workspace:
         Raises:
             StoreError: When the workspace can't be written; nothing is left behind.
         """
-        folder = self.root / "candidates" / manifest.short_id
-        with atomic_folder(folder) as temporary:
-            shutil.copyfile(tflite, temporary / "model.tflite")
-            (temporary / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-        return Candidate(folder / "model.tflite", manifest)
+        return write_candidates([(self.candidate_folder(manifest), tflite, manifest)])[0]
+
+    def candidate_folder(self, manifest: Manifest) -> Path:
+        """Where a candidate is kept."""
+        return self.root / "candidates" / manifest.short_id
 
     def candidates(self) -> list[Candidate]:
         """All candidates, by name.

@@ -59,7 +59,7 @@ class TrainResult:
 
 
 @dataclass
-class _Progress:
+class _State:
     """What changes while training; all of it goes into ``last_model.pt``."""
 
     start: dict[str, float] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Trainer:
             self.accelerator.unwrap_model(self.model),
             multi_avg_fn=get_ema_multi_avg_fn(self.config.train.ema),  # type: ignore[no-untyped-call]
         )
-        self.state = _Progress()
+        self.state = _State()
         if request.resume:
             self._restore()
 
@@ -123,6 +123,7 @@ class Trainer:
             loss = self._train_epoch(epoch, progress)
             seconds = time.perf_counter() - began
             self._finish_epoch(epoch, loss, seconds)
+        self.accelerator.wait_for_everyone()
         best = self.request.out / "best_model.pt"
         model = load_checkpoint(best).model.to(self.accelerator.device)
         end = validate(model, self.val_pairs, self.accelerator.device)
@@ -193,13 +194,15 @@ class Trainer:
             }
         )
         self.state.epoch = epoch + 1
+        self._remember_best(validation)
         if self.accelerator.is_main_process:
-            self._remember_best(validation)
             write_text(self.request.out / "metrics.csv", _csv(self.state.rows))
             self._save_state()
 
     def _remember_best(self, validation: Validation) -> None:
         """Keeps the averaged weights where they are the best so far, by PSNR and by L1."""
+        if not self.accelerator.is_main_process:
+            return
         if validation.psnr_y > self.state.best_psnr:
             self.state.best_psnr = validation.psnr_y
             self._save("best_model.pt", validation)
@@ -237,9 +240,11 @@ class Trainer:
         trainer: dict[str, Any] | None = document.get("trainer")
         if trainer is None:
             raise CheckpointError(f"{path} is no checkpoint of a training that can be resumed")
-        found = document["provenance"]["config"]
-        if found != self.config.model_dump(mode="json"):
-            changed = [k for k, v in self.config.model_dump(mode="json").items() if found[k] != v]
+        found = document["provenance"].get("config", {})
+        wanted = self.config.model_dump(mode="json")
+        found.get("data", {})["workers"] = wanted["data"]["workers"]  # batches don't depend on them
+        if found != wanted:
+            changed = [key for key in wanted if found.get(key) != wanted[key]]
             raise ConfigError(
                 f"{path} was trained with another config: [{', '.join(changed)}] differ",
                 hint="resume with the config it was started with, or choose another --out",
@@ -248,7 +253,7 @@ class Trainer:
         self._averaged().load_state_dict(document["params_ema"])
         self.average.n_averaged = trainer.pop("averaged_steps").to(self.accelerator.device)
         self.optimizer.load_state_dict(trainer.pop("optimizer"))
-        self.state = _Progress(**trainer)
+        self.state = _State(**trainer)
 
 
 def train(request: TrainRequest, progress: Progress | None = None) -> TrainResult:

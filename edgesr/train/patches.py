@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from edgesr.data.images import read_image
+from edgesr.data.images import crop_to_multiple, read_image
 from edgesr.data.pairs import Pair, pairs_from
 from edgesr.data.resize import imresize
 from edgesr.data.slides import render_slide
@@ -72,9 +72,7 @@ class ImagePairs:
 
     def _load(self, index: int) -> tuple[Image, Image]:
         if self._slides:
-            hr = render_slide(self._slides_seed, index).image
-            height, width = (size // self.scale * self.scale for size in hr.shape[:2])
-            hr = hr[:height, :width]
+            hr = crop_to_multiple(render_slide(self._slides_seed, index).image, self.scale)
             return imresize(hr, 1 / self.scale), hr
         pair = self._pairs[index]
         return read_image(pair.lr), read_image(pair.hr)

@@ -7,6 +7,7 @@ import torch
 
 from edgesr.models.registry import SRModel
 from edgesr.quality.metrics import psnr_y, ssim_y
+from edgesr.quality.pixels import to_pixels, to_unit
 from edgesr.train.patches import ImagePairs
 
 
@@ -27,11 +28,11 @@ def validate(model: SRModel, pairs: ImagePairs, device: torch.device) -> Validat
     rows = []
     for index in range(len(pairs)):
         lr, hr = pairs[index]
-        tensor = torch.from_numpy(lr.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+        tensor = torch.from_numpy(to_unit(lr)).to(device).permute(2, 0, 1)[None]
         with torch.no_grad():
             output = model(tensor)[0].clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
-        sr = np.rint(output * 255).astype(np.uint8)
-        l1 = float(np.abs(output - hr / 255.0).mean())
+        sr = to_pixels(output)
+        l1 = float(np.abs(output - to_unit(hr)).mean())
         rows.append((l1, psnr_y(sr, hr, pairs.scale), ssim_y(sr, hr, pairs.scale)))
     model.train()
     return Validation(*(float(value) for value in np.mean(rows, axis=0)))

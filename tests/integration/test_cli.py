@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgesr.errors import EdgesrError
+from edgesr.results.store import Workspace
+from tests.fixtures.tiny import tiny_candidate
 
 EDGESR = [sys.executable, "-m", "edgesr"]
 
@@ -112,6 +114,7 @@ def test_an_error_is_two_lines_and_a_traceback_only_when_asked(tmp_path: Path) -
     assert not (tmp_path / "w").exists()
     result = edgesr("convert", str(tmp_path / "c.pt"), "--debug")
     assert "Traceback" in result.stderr
+    assert result.returncode == 3
 
 
 def test_models_prints_one_json_document() -> None:
@@ -129,3 +132,24 @@ def test_common_options_work_before_and_after_the_verb(tmp_path: Path) -> None:
         result = edgesr(*arguments)
         assert result.returncode == 3
         assert str(tmp_path / "a") in result.stderr
+
+
+def test_bench_report_and_inspect_work_where_torch_and_tensorflow_are_missing(
+    tmp_path: Path,
+) -> None:
+    candidate = tiny_candidate(Workspace(tmp_path / "w"))
+    without = "import sys\nfor name in ('torch', 'tensorflow', 'onnx2tf', 'accelerate'):\n"
+    without += "    sys.modules[name] = None\nfrom edgesr.cli.app import app\napp()"
+    for arguments in (
+        ["bench", "--rounds", "1", "--threads", "1", "--delegate", "xnnpack"],
+        ["report"],
+        ["inspect", str(candidate.path)],
+    ):
+        result = subprocess.run(
+            [sys.executable, "-c", without, *arguments, "--workspace", str(tmp_path / "w")],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr

@@ -52,6 +52,12 @@ def test_bad_files_are_one_line(text: str, message: str, tmp_path: Path) -> None
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_is_no_utf8_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes('name = "é"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"c\.toml is no TOML"):
+        load_config(tmp_path / "c.toml", Outer)
+
+
 @pytest.mark.parametrize("override", ["patch", "=3", "name.x=1"])
 def test_bad_overrides_are_refused(override: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--set"):

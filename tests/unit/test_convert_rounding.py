@@ -10,7 +10,7 @@ from fixtures.tiny import tiny_tflite
 from numpy.typing import NDArray
 
 from edgesr.convert.graph import parse_graph
-from edgesr.convert.rounding import compensated_rounding, round_weights
+from edgesr.convert.rounding import _store, compensated_rounding, round_weights
 from edgesr.convert.verify import FLOORS_DB
 from edgesr.errors import ConversionError
 
@@ -116,6 +116,19 @@ def test_a_file_gets_better_weights_and_biases_only() -> None:
         return float(np.mean((rows @ found.T + bias - expected) ** 2))
 
     assert error(rounded) < error(nearest) / 3
+
+
+def test_a_tensor_that_shares_its_values_gets_its_own() -> None:
+    """The converter stores equal biases once: a network may hold several of zeros."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(tiny_tflite()))
+    tensors = model.subgraphs[0].tensors
+    first, second = (op.inputs[2] for op in model.subgraphs[0].operators[:2])
+    tensors[second].buffer = tensors[first].buffer
+    before = _stored(model, tensors[second], np.float32)
+    _store(model, first, np.zeros(8, np.float32))
+    assert (_stored(model, tensors[first], np.float32) == 0).all()
+    np.testing.assert_array_equal(_stored(model, tensors[second], np.float32), before)
+    assert before.any()
 
 
 def test_another_networks_float_file_is_refused() -> None:

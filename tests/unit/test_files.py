@@ -54,6 +54,24 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
 
 
+def test_a_folder_that_can_not_be_replaced_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "old").write_text("old")
+    real = Path.replace
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name.startswith(".d."):
+            raise PermissionError(13, "denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(StoreError, match="permission denied"), atomic_folder(tmp_path / "d"):
+        pass
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")} == {"d", "d/old"}
+
+
 def test_a_read_only_place_is_named() -> None:
     with pytest.raises(StoreError, match="/sys/edgesr"):
         write_text(Path("/sys/edgesr/a.txt"), "x")

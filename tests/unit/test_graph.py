@@ -33,7 +33,7 @@ def test_quantization_and_constants() -> None:
     assert not image.constant
     weights = graph.tensors[graph.ops[1].inputs[1]]
     assert weights.constant
-    assert weights.index in graph.static_tensors()
+    assert weights.index in graph.static_tensors
 
 
 def test_what_is_no_tflite_is_an_input_error(tmp_path: Path) -> None:

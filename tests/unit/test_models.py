@@ -187,6 +187,53 @@ def test_unknown_and_unfitting_state_dicts_are_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "absent.pt")
 
 
+def test_names_that_fit_by_chance_are_no_network(tmp_path: Path) -> None:
+    chance = {"body.0.weight": torch.zeros(3, 3, 3, 3), "body.1.weight": torch.zeros(3)}
+    scalars = {
+        f"conv{i}.{part}": torch.tensor(1.0) for i in (1, 2, 3) for part in ("weight", "bias")
+    }
+    for state in (chance | {"body.tail.weight": torch.zeros(3)}, scalars, {0: torch.zeros(3)}):
+        torch.save(state, tmp_path / "odd.pt")
+        with pytest.raises(CheckpointError, match=r"odd\.pt fits no known network"):
+            load_checkpoint(tmp_path / "odd.pt")
+
+
+def test_a_network_that_does_not_enlarge_is_named(tmp_path: Path) -> None:
+    state = build_model(spec_of("srvgg", 2)).state_dict()
+    last = max(int(key.split(".")[1]) for key in state)
+    for part in ("weight", "bias"):
+        state[f"body.{last}.{part}"] = state[f"body.{last}.{part}"][:3]
+    torch.save(state, tmp_path / "x1.pt")
+    with pytest.raises(CheckpointError, match=r"x1\.pt is srvgg x1"):
+        load_checkpoint(tmp_path / "x1.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"params": {"a": 1}}, "no tensor"),
+        ({"params": 3}, "not a state dict"),
+        ({"spec": {"arch": "newer", "scale": 2}}, "'newer'"),
+        ({"spec": 3}, "incomplete"),
+        ({"version": 2}, "version 2"),
+    ],
+)
+def test_a_damaged_document_of_ours_is_named(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "c.pt", build_model(spec_of("elsr", 2)), {})
+    document = torch.load(tmp_path / "c.pt", weights_only=True)
+    torch.save(document | change, tmp_path / "c.pt")
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("features", [0, -1, "big", True, 6.0])
+def test_an_option_of_no_use_is_a_usage_error(features: object) -> None:
+    with pytest.raises(UsageError, match="features"):
+        build_model(ModelSpec("elsr", 2, {"features": features}))  # type: ignore[dict-item]
+
+
 def test_insisting_on_another_architecture_or_scale_fails(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c.pt", build_model(spec_of("elsr", 2)), {})
     with pytest.raises(CheckpointError, match="not x3"):
@@ -232,3 +279,9 @@ def test_public_checkpoints_load(shared: Path) -> None:
     for name, (arch, scale) in expected.items():
         spec = load_checkpoint(shared / "checkpoints" / name).spec
         assert (spec.arch, spec.scale) == (arch, scale)
+
+
+@pytest.mark.parametrize("arch", ["elsr", "espcn", "residual", "span"])
+def test_fewer_features_than_colours_are_refused(arch: str) -> None:
+    with pytest.raises(UsageError, match="3 features or more"):
+        build_model(ModelSpec(arch, 2, {"features": 2}))

@@ -9,7 +9,7 @@ from edgesr.errors import InputError, StoreError
 from edgesr.results.manifest import read_manifest
 from edgesr.results.migrate import migrate
 from edgesr.results.records import SCHEMA, Job, Latency, Record
-from edgesr.results.store import RunFolder, Workspace
+from edgesr.results.store import RunFolder, Workspace, write_candidates
 from tests.fixtures.tiny import tiny_candidate
 
 JOB = Job(candidate="c" * 64, variant="fp32", device="host", delegate="cpu", threads=1)
@@ -135,3 +135,18 @@ def test_the_newest_run_is_the_default(tmp_path: Path) -> None:
     assert workspace.run(runs[0].path.name).path == runs[0].path
     with pytest.raises(InputError, match="no single run"):
         workspace.run("1999")
+
+
+def test_several_candidates_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "w")
+    good = tiny_candidate(workspace)
+    manifest = good.manifest
+    (tmp_path / "in the way").write_text("a file")
+    with pytest.raises(StoreError):
+        write_candidates(
+            [
+                (tmp_path / "first", good.path, manifest),
+                (tmp_path / "in the way" / "second", good.path, manifest),
+            ]
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in the way", "w"]
