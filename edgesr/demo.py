@@ -18,9 +18,10 @@ from edgesr.results.store import Candidate, RunFolder, Workspace
 Progress = Callable[[str, int, int], None]
 Note = Callable[[str], None]
 
-TRAIN_SLIDES, TEST_SLIDES = 8, 3
-TRAIN_SEED, TEST_SEED = 31, 32
-"""Other slides than the bundled checkpoints were trained on."""
+SLIDES = {"training": (12, 31), "validation": (6, 33), "test": (3, 32)}
+"""Purpose -> (count, seed): other slides than the bundled checkpoints were trained on."""
+DEGRADATION = "real"
+"""The bundled checkpoints know clean slides only: here fine-tuning has something to learn."""
 NETWORKS = ("residual-x2-slides", "elsr-x2-slides")
 """The first is fine-tuned on the demo's slides, the second is taken as it is."""
 SCALE = 2
@@ -79,39 +80,49 @@ def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None)
         EdgesrError: Whatever a stage raises.
     """
     workspace = Workspace(request.out)
-    note("1/5 rendering lecture slides")
-    train_csv, test_csv = _slides(request, progress)
+    note("1/5 rendering lecture slides, as a soft camera and a codec would leave them")
+    slides = _slides(request, progress)
     note(f"2/5 fine-tuning {NETWORKS[0]} on them, {request.training_steps} steps")
-    checkpoint, before, after = _fine_tune(request, train_csv, progress)
+    checkpoint, before, after = _fine_tune(request, slides, progress)
     note(f"    {before:.2f} dB before, {after:.2f} dB after, on validation slides")
     note("3/5 converting two networks to fp32, fp16, dynamic, int8 and int8-io")
-    candidates = _convert(workspace, (str(checkpoint), NETWORKS[1]), train_csv, progress)
+    candidates = _convert(workspace, (str(checkpoint), NETWORKS[1]), slides["training"], progress)
     note("4/5 measuring on this machine, with the pixels that it produces")
-    run = _bench(workspace, candidates, test_csv, request.rounds, progress)
+    run = _bench(workspace, candidates, slides["test"], request.rounds, progress)
     note("5/5 writing the report")
     page = _report(run, progress)
     return DemoResult(page, run, checkpoint, before, after, candidates)
 
 
-def _slides(request: DemoRequest, progress: Progress | None) -> tuple[Path, Path]:
-    from edgesr.data.slides import write_slides
+def _slides(request: DemoRequest, progress: Progress | None) -> dict[str, Path]:
+    """Renders slides that went through a soft lens and a codec; pairs.csv by what it is for."""
+    from edgesr.data.make_pairs import PairOptions, pair_folder
+    from edgesr.data.slides import render_slide
 
-    folders = (request.out / "slides-train", request.out / "slides-test")
-    counts = ((TRAIN_SLIDES, TRAIN_SEED), (TEST_SLIDES, TEST_SEED))
-    for folder, (count, seed) in zip(folders, counts, strict=True):
-        if not (folder / "pairs.csv").is_file():
-            write_slides(folder, count, seed, SCALE, progress=progress)
-    return folders[0] / "pairs.csv", folders[1] / "pairs.csv"
+    tables = {}
+    for purpose, (count, seed) in SLIDES.items():
+        folder = request.out / f"slides-{purpose}"
+        tables[purpose] = folder / "pairs.csv"
+        if tables[purpose].is_file():  # of an earlier demo: the same bytes
+            continue
+        with pair_folder(folder, PairOptions(SCALE, DEGRADATION, seed)) as pairs:
+            for index in range(count):
+                if progress:
+                    progress(f"slides for {purpose}", index, count)
+                slide = render_slide(seed, index)
+                pairs.add(f"slide-{seed}-{index:04d}", slide.image, slide.text)
+    return tables
 
 
 def _fine_tune(
-    request: DemoRequest, train_csv: Path, progress: Progress | None
+    request: DemoRequest, slides: dict[str, Path], progress: Progress | None
 ) -> tuple[Path, float, float]:
     from edgesr.train.config import TrainingConfig
     from edgesr.train.loop import TrainRequest, train
 
     overrides = (
-        f"data.train={train_csv}",
+        f"data.train={slides['training']}",
+        f"data.val={slides['validation']}",
         f"train.steps_per_epoch={request.training_steps // 2}",
     )
     config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)

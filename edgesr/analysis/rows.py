@@ -107,7 +107,7 @@ def _job_part(run: RunData, job: dict[str, Any]) -> dict[str, Any]:
     manifest = mapping(mapping(run.header.get("candidates")).get(candidate))
     model = mapping(manifest.get("model"))
     scale = number(model.get("scale"), least=1)
-    bicubic = _bicubic(run.header, scale)
+    bicubic = _bicubic(run.header, scale, manifest)
     return {
         "run": run.name,
         "key": _key(candidate, device, delegate, threads),
@@ -144,17 +144,26 @@ def _input_size(manifest: dict[str, Any]) -> str:
     return f"{shape[2]}×{shape[1]}" if isinstance(shape, list) and len(shape) == 4 else ""
 
 
+def _bicubic_key(scale: float, manifest: dict[str, Any]) -> str:
+    width, _, height = _input_size(manifest).partition("×")
+    return f"{scale:.0f}:{height}x{width}"
+
+
 def _device_label(header: dict[str, Any], device: str) -> str:
     model = mapping(mapping(header.get("devices")).get(device)).get("model")
     return f"{device} ({model})" if model and model != device else device
 
 
-def _bicubic(header: dict[str, Any], scale: float) -> dict[str, Any]:
-    """Bicubic's mean quality on the same pairs, given per scale or for the only scale."""
+def _bicubic(header: dict[str, Any], scale: float, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Bicubic's mean quality on the same regions, given per scale and input size.
+
+    Older runs give it per scale, or for the only scale.
+    """
     found = mapping(mapping(header.get("accuracy")).get("bicubic"))
     if "psnr_y" in found or math.isnan(scale):
         return found
-    return mapping(found.get(f"{scale:.0f}"))
+    older = found.get(f"{scale:.0f}")
+    return mapping(found.get(_bicubic_key(scale, manifest), older))
 
 
 def _round_part(record: Record) -> dict[str, Any]:

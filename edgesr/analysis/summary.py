@@ -108,11 +108,13 @@ class JobSummary:
 def summarise(rows: pd.DataFrame) -> list[JobSummary]:
     """One `JobSummary` per run and job, in the order of first appearance.
 
+    A try of a round that came to nothing does not count when the round was later measured well.
+
     Args:
         rows: What `rows.tidy_rows` gives.
     """
     groups = rows.groupby(["run", "key"], sort=False, dropna=False)
-    return [_summary(group) for _, group in groups]
+    return [_summary(_settled(group)) for _, group in groups]
 
 
 def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
@@ -130,6 +132,17 @@ def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
         for job in jobs
     ]
     return pd.DataFrame(table)
+
+
+def _settled(group: pd.DataFrame) -> pd.DataFrame:
+    """Without the bad tries of a round that a later good one answers, as after ``--resume``."""
+    answered: set[Any] = set()
+    kept = []
+    for number, status in zip(group["round"][::-1], group["status"][::-1], strict=True):
+        kept.append(status == "ok" or number not in answered)
+        if status == "ok":
+            answered.add(number)
+    return group[kept[::-1]]
 
 
 def _summary(group: pd.DataFrame) -> JobSummary:

@@ -22,7 +22,7 @@ from edgesr.results.records import Accuracy, Job
 from edgesr.results.store import Candidate, RunFolder
 
 PICTURED = 2
-"""Pairs of each scale of which pictures are kept."""
+"""Pairs of each scale and input size of which pictures are kept."""
 
 
 class AccuracyFailedError(Exception):
@@ -62,13 +62,13 @@ class Scorer:
         """Runs every image of the candidate's scale through the job's delegate.
 
         Returns:
-            The means over the images, None when no pair has the candidate's scale.
+            The means over the images, None when no pair fits the candidate.
 
         Raises:
             AccuracyFailedError: When a launch fails or its output is wrong.
             TransportError: When the way to the device breaks.
         """
-        scenes = self._pass.scenes.by_scale.get(candidate.manifest.model.scale, [])
+        scenes = self._pass.scenes.of(candidate)
         if not scenes:
             return None
         reference = self._reference_of(candidate)
@@ -94,6 +94,10 @@ class Scorer:
             images=len(scenes),
             protocol=PROTOCOL["name"],
         )
+
+    def share(self, candidate: Candidate) -> float:
+        """Mean share of the pictures' area that the candidate's figures are of, 0..1."""
+        return self._pass.scenes.share_of(candidate)
 
     def _launcher(self, station: Station, job: Job) -> "Launcher":
         return Launcher(station, job.delegate, job.threads, self._pass.timeout_s)

@@ -24,6 +24,8 @@ class Code(StrEnum):
     """reason"""
     ACCURACY_NO_PAIRS = "accuracy_no_pairs"
     """reason"""
+    ACCURACY_WINDOW = "accuracy_window"
+    """pct (of the pictures' area that the input size covers)"""
     ENGINE_CHANGED = "engine_changed"
     """before, now (sha256 or version)"""
 
@@ -63,6 +65,17 @@ def low_count(latency: Latency | None, suite: Suite) -> list[Doubt]:
     if latency is None or latency.count is None or latency.count >= suite.num_runs:
         return []
     return [_doubt(Code.COUNT_LOW, count=latency.count, asked=suite.num_runs)]
+
+
+def window(share: float) -> list[Doubt]:
+    """The input is smaller than the pictures: quality is of their top left part only.
+
+    Args:
+        share: Of the pictures' area that was scored, 0..1.
+    """
+    if share >= 1:
+        return []
+    return [_doubt(Code.ACCURACY_WINDOW, pct=min(99, max(1, round(100 * share))))]
 
 
 def because(code: Code, reason: str) -> Doubt:

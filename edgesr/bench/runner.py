@@ -10,7 +10,7 @@ from pathlib import Path
 from edgesr.bench.accuracy import AccuracyFailedError, Pass, Scorer
 from edgesr.bench.argv import Launch, suite_loop
 from edgesr.bench.delegates import unavailable
-from edgesr.bench.doubts import Code, because, conditions, low_count
+from edgesr.bench.doubts import Code, because, conditions, low_count, window
 from edgesr.bench.header import Plan, read_plan, write_header
 from edgesr.bench.launch import Launched, Station, cant_launch, host_station, run_launch
 from edgesr.bench.memory import peak_memory, with_peak
@@ -311,14 +311,18 @@ class _Measurement:
         if group not in self.scored:
             self.scored[group] = self._score(scorer, job)
         found = self.scored[group]
-        return (None, [found]) if isinstance(found, Doubt) else (found, [])
+        if isinstance(found, Doubt):
+            return None, [found]
+        return found, window(scorer.share(self.candidates[job.candidate]))
 
     def _score(self, scorer: Scorer, job: Job) -> Accuracy | Doubt:
         try:
             found = scorer.score(self.station, job, self.candidates[job.candidate])
         except AccuracyFailedError as error:
             return because(Code.ACCURACY_FAILED, str(error))
-        return found or because(Code.ACCURACY_NO_PAIRS, "no pair has this candidate's scale")
+        return found or because(
+            Code.ACCURACY_NO_PAIRS, "no pair fits this candidate's scale and input size"
+        )
 
 
 def _engine_doubts(run: RunFolder, station: Station) -> list[Doubt]:

@@ -144,7 +144,7 @@ def _came_to(job: "JobSummary") -> str:
 def _remarks(jobs: Sequence["JobSummary"]) -> list[str]:
     """Why rounds are bad, and what to doubt: one line for each cause, with the first's numbers."""
     from edgesr.report.text import clean, plural
-    from edgesr.report.wording import doubt_words
+    from edgesr.report.wording import ONCE, doubt_words
 
     causes: dict[str, list[tuple[str, str]]] = {}
     for job in jobs:
@@ -152,7 +152,9 @@ def _remarks(jobs: Sequence["JobSummary"]) -> list[str]:
         for reason in job.reasons:
             causes.setdefault(reason, []).append((clean(reason), where))
         for doubt in job.doubts:
-            causes.setdefault(f"? {doubt.code}", []).append((f"? {doubt_words(doubt)}", where))
+            words = f"? {doubt_words(doubt)}"
+            cause = words if doubt.code in ONCE else f"? {doubt.code}"
+            causes.setdefault(cause, []).append((words, where))
     lines = []
     for found in causes.values():
         words, where = found[0]

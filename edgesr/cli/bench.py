@@ -102,6 +102,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     else:
         request = _request(workspace, typed, binary)
         if dry_run:
+            _check_pairs(request)
             print_plan(session.terminal, request, as_json=as_json)
             return
         if device is None:
@@ -175,6 +176,18 @@ def _request(workspace: "Workspace", typed: _Typed, binary: Path | None) -> "Ben
         accuracy=typed.accuracy,
         binary=binary,
     )
+
+
+def _check_pairs(request: "BenchRequest") -> None:
+    """What measuring would say about the pairs.
+
+    Raises:
+        InputError: When a pair does not hold, or none has the scale of any candidate.
+    """
+    from edgesr.bench.scenes import place_scenes
+
+    if request.accuracy is not None:
+        place_scenes(request.accuracy, request.candidates)
 
 
 def _check_devices(device: str | None) -> None:

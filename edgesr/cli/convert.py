@@ -120,6 +120,9 @@ def _show(session: Session, candidates: "list[Candidate]") -> None:
         ("name", "#KB", "#parity dB", "XNNPACK", "id"),
         [_row(candidate) for candidate in candidates],
     )
+    for candidate in candidates:
+        for remark in candidate.manifest.notes:
+            session.terminal.note(f"{candidate.manifest.name}: {remark}")
     folder = candidates[0].path.parents[1]
     session.terminal.note(f"in {folder}; measure with: edgesr bench {_bench_name(candidates[0])}")
 

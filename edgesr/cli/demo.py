@@ -21,6 +21,8 @@ def command(
     Slides, fine-tuning, conversion, bench, report: needs no phone and no data.
     Every number on the page is measured here.
     """
+    import shutil
+    import sys
     import time
 
     from edgesr.demo import DemoRequest, run_demo
@@ -43,9 +45,10 @@ def command(
         )
         return
     session.terminal.print(f"Done in {seconds / 60:.1f} minutes. The page: {result.page.resolve()}")
+    program = "edgesr" if shutil.which("edgesr") else sys.argv[0]
     session.terminal.note(
         "Next, with a checkpoint of yours:\n"
-        "  edgesr convert CHECKPOINT --all\n"
-        "  edgesr bench\n"
-        "  edgesr report"
+        f"  {program} convert CHECKPOINT --all\n"
+        f"  {program} bench\n"
+        f"  {program} report"
     )

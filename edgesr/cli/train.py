@@ -29,7 +29,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     """
     from dataclasses import asdict
 
-    from edgesr.errors import UsageError
+    from edgesr.errors import Interrupted, UsageError
     from edgesr.train.config import load_training_config, recipe_path
 
     if (config is None) == (not recipe):
@@ -41,8 +41,13 @@ def command(  # noqa: PLR0913 - one parameter per flag
 
     folder = out or session.workspace / "train" / path.stem
     request = TrainRequest(loaded, folder, resume=resume, dry_run=dry_run)
-    with session.terminal.progress() as tick:
-        result = train(request, tick)
+    try:
+        with session.terminal.progress() as tick:
+            result = train(request, tick)
+    except KeyboardInterrupt:
+        kept = (folder / "last_model.pt").is_file()
+        hint = "go on with the same call and --resume" if kept else "not one epoch was finished"
+        raise Interrupted("interrupted", hint=hint) from None
     if as_json:
         session.terminal.json({**asdict(result), "best": str(result.best)})
     elif dry_run:
@@ -54,4 +59,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
             f"{result.best}: {result.end.psnr_y:.3f} dB PSNR-Y on the validation images "
             f"(start {result.start.psnr_y:.3f} dB)"
         )
+        if result.end.psnr_y <= result.start.psnr_y:
+            session.terminal.note(
+                "no epoch was better than the start: best_model.pt holds the weights it began with"
+            )
         session.terminal.note(f"next: edgesr convert {result.best} --all")

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -236,11 +235,11 @@ def _parity_source(samples: Samples, variant: Variant) -> str:
 
 
 def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[Candidate]:
-    """Adds all candidates; an older conversion of the same weights under a name is replaced."""
+    """Adds all candidates; those of older conversions stay, runs refer to them."""
     out = loaded.request.out
     known = _known(out) if out is not None else workspace.candidates()
     manifests = [_manifest(loaded, file, known) for file in made]
-    published = write_candidates(
+    return write_candidates(
         [
             (
                 out / manifest.name if out else workspace.candidate_folder(manifest),
@@ -250,10 +249,6 @@ def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[C
             for file, manifest in zip(made, manifests, strict=True)
         ]
     )
-    if out is None:
-        for candidate in published:
-            _retire(candidate, known)
-    return published
 
 
 def _known(out: Path) -> list[Candidate]:
@@ -263,19 +258,14 @@ def _known(out: Path) -> list[Candidate]:
     ]
 
 
-def _retire(candidate: Candidate, known: list[Candidate]) -> None:
-    for old in known:
-        if old.manifest.name == candidate.manifest.name and old.path != candidate.path:
-            with store_errors(old.path.parent):
-                shutil.rmtree(old.path.parent)
-
-
 def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
     request, checkpoint, graph = loaded.request, loaded.checkpoint, made.graph
     calibrated = made.variant in INTEGER
+    digest = sha256_file(made.path)
+    taken = {old.manifest.name for old in known if old.manifest.id != digest}
     return Manifest(
-        id=sha256_file(made.path),
-        name=_name(loaded, made.variant, known),
+        id=digest,
+        name=_name(loaded, made.variant, digest, taken),
         variant=made.variant,
         size_bytes=made.path.stat().st_size,
         model=_model_info(loaded),
@@ -286,6 +276,7 @@ def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
         coverage=expected_coverage(graph),
         source=Source(checkpoint=checkpoint.path.name, sha256=checkpoint.sha256),
         calibration=loaded.samples.source if calibrated else None,
+        notes=_notes(made),
         tools={name: _version(name) for name in _TOOLS[request.backend]},
     )
 
@@ -303,16 +294,21 @@ def _model_info(loaded: _Loaded) -> ModelInfo:
     )
 
 
-def _name(loaded: _Loaded, variant: Variant, known: list[Candidate]) -> str:
-    """Checkpoint stem, size, variant; other weights under that name make the digest part of it."""
-    (height, width), checkpoint = loaded.request.size, loaded.checkpoint
+def _notes(made: _Made) -> tuple[str, ...]:
+    if made.variant == "dynamic" and all(t.dtype != "int8" for t in made.graph.tensors):
+        return ("no weight tensor is large enough to be quantized: the same as fp32",)
+    return ()
+
+
+def _name(loaded: _Loaded, variant: Variant, digest: str, taken: set[str]) -> str:
+    """Checkpoint, size, variant; and the digest, where other bytes have that name already."""
+    (height, width), path = loaded.request.size, loaded.checkpoint.path
+    # every training calls its result best_model.pt: its folder tells more
+    stem = path.resolve().parent.name if path.stem == "best_model" else path.stem
     suffix = "-litert" if loaded.request.backend == "litert" else ""
-    stem, rest = checkpoint.path.stem, f"{height}x{width}-{variant}{suffix}"
+    rest = f"{height}x{width}-{variant}{suffix}"
     name = f"{stem}-{rest}"
-    taken = {old.manifest.name: old.manifest.source.sha256 for old in known}
-    if taken.get(name, checkpoint.sha256) != checkpoint.sha256:
-        return f"{stem}.{checkpoint.sha256[:8]}-{rest}"
-    return name
+    return f"{stem}.{digest[:8]}-{rest}" if name in taken else name
 
 
 def _tensor_info(tensor: Tensor) -> TensorInfo:

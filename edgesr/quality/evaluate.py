@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgesr.data.images import read_image, write_png
 from edgesr.data.pairs import Pair, pairs_from
-from edgesr.errors import PairsError
+from edgesr.errors import ImageError, PairsError
 from edgesr.files import write_text
 from edgesr.quality.metrics import PROTOCOL, psnr_y, ssim_y
 from edgesr.quality.runners import Runner, RunnerOptions, open_runner_with
@@ -144,7 +144,10 @@ def _score(pair: Pair, runner: Runner, save: Path | None) -> ImageScore:
     sr = runner.upscale(lr)
     if save is not None:
         write_png(save / f"{pair.name}.png", sr)
-    return ImageScore(pair.name, psnr_y(sr, hr, runner.scale), ssim_y(sr, hr, runner.scale))
+    try:
+        return ImageScore(pair.name, psnr_y(sr, hr, runner.scale), ssim_y(sr, hr, runner.scale))
+    except ImageError as error:
+        raise ImageError(f"{pair.hr}: {error}", hint="take its row out of the pairs.csv") from error
 
 
 def _cut_to_scale(

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,10 @@ WIDTH, HEIGHT = 160, 90
 MOST_TILES = 24
 """Candidates shown per picture; the others' numbers stand in the table."""
 MOST_SCENES = 4
-"""Pictures shown per page, over all runs and scales."""
+"""Pictures shown per page, over all runs, scales and input sizes."""
 _OVERVIEW_WIDTH = 480
+_FOLDER = re.compile(r"(.+)-x([1-9]\d*)(?:-(\d+)x(\d+))?")
+"""Pair, scale, height and width of the input."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def scenes(runs: Sequence[RunData], jobs: Sequence[JobSummary]) -> list[Scene]:
     """The scenes of all runs that kept pictures; damaged ones are left out.
 
     Args:
-        runs: Runs; pictures are looked for in ``<run>/accuracy/<pair>-x<scale>/``.
+        runs: Runs; pictures are looked for in
+            ``<run>/accuracy/<pair>-x<scale>-<HxW>/`` (older runs: without the input size).
         jobs: Summaries of those runs.
     """
     found: list[Scene] = []
@@ -92,11 +96,13 @@ def busiest_window(image: Image, *, scale: int) -> tuple[int, int, int, int]:
 
 
 def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
-    name, _, scale_text = folder.name.rpartition("-x")
+    named = _FOLDER.fullmatch(folder.name)
     truth, low = _read(folder / "hr.png"), _read(folder / "lr.png")
-    if truth is None or low is None or not scale_text.isdigit() or int(scale_text) < 1:
+    if truth is None or low is None or named is None:
         return None
-    scale = int(scale_text)
+    name, scale = named[1], int(named[2])
+    size = f"{named[4]}×{named[3]}" if named[3] else ""
+    jobs = [job for job in jobs if job.scale == scale and size in {"", job.input}]
     window = busiest_window(truth, scale=scale)
     top, left, high, wide = window
     small = low[top // scale : (top + high) // scale, left // scale : (left + wide) // scale]
@@ -104,9 +110,9 @@ def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
     tiles = [Tile("Low-res input", f"×{scale}, each pixel enlarged", _png_uri(nearest), "input")]
     bicubic = _cut(folder / "bicubic.png", truth.shape, window)
     if bicubic is not None:
-        level = next((j.bicubic_psnr_y for j in jobs if j.scale == scale), float("nan"))
+        level = next((job.bicubic_psnr_y for job in jobs), math.nan)
         tiles.append(Tile("Bicubic", f"{fixed(level, 2)} dB", _png_uri(bicubic), "baseline"))
-    shown, notes = _candidate_tiles(folder, [j for j in jobs if j.scale == scale], truth, window)
+    shown, notes = _candidate_tiles(folder, jobs, truth, window)
     tiles += [
         *shown,
         Tile("Truth", "the high-res original", _png_uri(truth[_slices(window)]), "truth"),
@@ -115,7 +121,7 @@ def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
         f"{wide} × {high} pixels at column {left}, row {top} of {truth.shape[1]} × {truth.shape[0]}"
     )
     return Scene(
-        f"{short(name, 60)}, ×{scale}",
+        f"{short(name, 60)}, ×{scale}{f', input {size}' if size else ''}",
         where,
         _overview_uri(truth, window),
         tuple(tiles),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.text import clean, figures, fixed, plural, short
-from edgesr.report.wording import delegate_words, doubt_words
+from edgesr.report.wording import delegate_words, doubt_words, node_words
 
 NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
 
@@ -32,7 +32,7 @@ def panels(jobs: Sequence[JobSummary]) -> dict[str, list[JobSummary]]:
 
 
 def headline(jobs: Sequence[JobSummary]) -> str:
-    """The fastest verified measurement of a panel and its quality, in two or three sentences."""
+    """The fastest verified measurement of a panel and its quality, in a few sentences."""
     verified = [job for job in jobs if job.verified]
     if not verified:
         measured = sum(job.measured for job in jobs)
@@ -45,6 +45,13 @@ def headline(jobs: Sequence[JobSummary]) -> str:
     sentences = [_fastest(best, len(verified))]
     if best.doubts:
         sentences.append(f"Doubt: {'; '.join(doubt_words(d) for d in best.doubts)}.")
+    partial = _faster_partial(jobs, best)
+    if partial is not None:
+        nodes = f" ({node_words(partial)})" if node_words(partial) else ""
+        sentences.append(
+            f"{short(partial.name, 60)} is faster, {figures(partial.median_ms)} ms, but runs "
+            f"partly on {_place(partial)}{nodes}."
+        )
     sharpest = _sharpest(verified)
     if sharpest is not None and sharpest.candidate != best.candidate:
         sentences.append(
@@ -53,6 +60,13 @@ def headline(jobs: Sequence[JobSummary]) -> str:
             f"{_place(sharpest)}."
         )
     return clean(" ".join(sentences))
+
+
+def _faster_partial(jobs: Sequence[JobSummary], best: JobSummary) -> JobSummary | None:
+    """The fastest of those that beat the best with only a part of the graph delegated."""
+    partial = [job for job in jobs if job.measured and job.outcome == "partial"]
+    faster = [job for job in partial if job.median_ms < best.median_ms]
+    return min(faster, key=lambda job: job.median_ms, default=None)
 
 
 def _sharpest(verified: Sequence[JobSummary]) -> JobSummary | None:
@@ -64,9 +78,10 @@ def _sharpest(verified: Sequence[JobSummary]) -> JobSummary | None:
 
 
 def _fastest(best: JobSummary, verified: int) -> str:
+    among = "measurement" if verified == 1 else f"of {verified} measurements"
     return (
-        f"{short(best.name, 60)} on {_place(best)} is the fastest of "
-        f"{plural(verified, 'verified measurement')}: {figures(best.median_ms)} ms per frame "
+        f"{short(best.name, 60)} on {_place(best)} is the fastest {among} with the whole graph "
+        f"where it was asked to run: {figures(best.median_ms)} ms per frame "
         f"({_spread(best)}), {_quality(best)}."
     )
 

@@ -19,9 +19,13 @@ DOUBTS = {
     "memory_failed": "the peak of memory could not be measured: {reason}",
     "accuracy_failed": "the quality could not be measured: {reason}",
     "accuracy_no_pairs": "the quality was not measured: {reason}",
+    "accuracy_window": "quality is of the top left {pct} % of each picture",
     "engine_changed": "the engine changed during the run: {before} before, {now} now",
 }
 """Code -> sentence; names in braces come from the doubt's numbers."""
+
+ONCE = frozenset({"memory_failed", "accuracy_failed", "accuracy_no_pairs", "accuracy_window"})
+"""Doubts about what is measured once per job: in how many rounds they were seen says nothing."""
 
 STATUSES = {
     "ok": "ok",
@@ -53,7 +57,8 @@ def doubt_words(doubt: JobDoubt) -> str:
     if not words:
         numbers = ", ".join(f"{key} {value}" for key, value in values.items())
         words = f"{clean(doubt.code)} ({numbers})" if numbers else clean(doubt.code)
-    return f"{words} [{plural(doubt.rounds, 'round')}]" if doubt.rounds else words
+    counted = doubt.rounds and doubt.code not in ONCE
+    return f"{words} [{plural(doubt.rounds, 'round')}]" if counted else words
 
 
 def status_words(job: JobSummary) -> str:
@@ -74,9 +79,7 @@ def verdict_words(job: JobSummary) -> str:
     """Where the graph really ran, with node counts where the log gave them."""
     if not job.measured:
         return ""
-    nodes = ""
-    if math.isfinite(job.nodes_delegated) and math.isfinite(job.nodes_total):
-        nodes = f" {job.nodes_delegated:.0f}/{job.nodes_total:.0f} nodes"
+    nodes = f" {node_words(job)}".rstrip()
     if job.delegate == "cpu":
         plain = {"full": "plain CPU kernels", "fallback": "not on plain CPU kernels"}
         return plain.get(job.outcome, "unproven on plain CPU kernels")
@@ -86,6 +89,13 @@ def verdict_words(job: JobSummary) -> str:
         "partial": f"partly on {where}{nodes}",
         "fallback": f"not on {where}: CPU{nodes}",
     }.get(job.outcome, f"unproven on {where}{nodes}")
+
+
+def node_words(job: JobSummary) -> str:
+    """``8/9 nodes``: delegated of all; empty where the log gave no counts."""
+    if not (math.isfinite(job.nodes_delegated) and math.isfinite(job.nodes_total)):
+        return ""
+    return f"{job.nodes_delegated:.0f}/{job.nodes_total:.0f} nodes"
 
 
 def reference_words(job: JobSummary) -> str:

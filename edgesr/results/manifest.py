@@ -100,6 +100,8 @@ class Manifest(_Part):
     source: Source
     calibration: str | None = None
     """Which images calibrated the integer ranges; None where there are none."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about this candidate, one line each."""
     tools: dict[str, str]
     """Package -> version used."""
 

@@ -244,9 +244,9 @@ class Trainer:
         wanted = self.config.model_dump(mode="json")
         found.get("data", {})["workers"] = wanted["data"]["workers"]  # batches don't depend on them
         if found != wanted:
-            changed = [key for key in wanted if found.get(key) != wanted[key]]
+            changed = _differing(found, wanted)
             raise ConfigError(
-                f"{path} was trained with another config: [{', '.join(changed)}] differ",
+                f"{path} was trained with another config: {', '.join(changed)} differ",
                 hint="resume with the config it was started with, or choose another --out",
             )
         self.accelerator.unwrap_model(self.model).load_state_dict(document["params"])
@@ -282,6 +282,17 @@ def _check_folder(request: TrainRequest) -> None:
             f"{request.out} already holds a training",
             hint="continue it with --resume, or choose another --out",
         )
+
+
+def _differing(one: Any, other: Any, key: str = "") -> list[str]:
+    """Dotted keys at which two trees of plain values differ."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return [] if one == other else [key]
+    return [
+        difference
+        for name in sorted({*one, *other})
+        for difference in _differing(one.get(name), other.get(name), f"{key}.{name}".strip("."))
+    ]
 
 
 def _csv(rows: list[dict[str, float | int]]) -> str:

@@ -167,9 +167,9 @@ def test_the_pixels_that_are_scored_are_the_interpreters(
         assert scored[0].reference_max_abs is None
     header = result.run.header()["accuracy"]
     assert header["images"] == ["hr"]
-    assert header["bicubic"]["2"]["psnr_y"] > scored[0].psnr_y
+    assert header["bicubic"]["2:24x16"]["psnr_y"] > scored[0].psnr_y
     assert records[0].job is not None
-    folder = result.run.path / "accuracy" / "hr-x2"
+    folder = result.run.path / "accuracy" / "hr-x2-24x16"
     sizes = {path.stem: read_image(path).shape[:2] for path in folder.iterdir()}
     assert sizes == {
         "lr": (20, 16), "hr": (40, 32), "bicubic": (40, 32), records[0].job.key: (40, 32),
@@ -191,19 +191,58 @@ def test_another_variant_is_compared_with_the_fp32_of_its_checkpoint(
     assert record.accuracy.reference_psnr_db > 45
 
 
-def test_pairs_of_another_scale_give_a_doubt_not_a_number(
+def test_a_candidate_without_pairs_of_its_scale_gets_a_doubt_not_a_number(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     pairs = make_pairs(tmp_path)
-    write_png(tmp_path / "lr.png", imresize(read_image(tmp_path / "hr.png"), 0.25))
+    double, other = tiny_candidate(workspace), tiny_candidate(workspace, seed=1)
+    model = other.manifest.model.model_copy(update={"scale": 4})
+    four = Candidate(other.path, other.manifest.model_copy(update={"model": model}))
     suite = SUITE.model_copy(update={"rounds": 1})
-    request = BenchRequest((tiny_candidate(workspace),), suite, ("host",), ("cpu",), accuracy=pairs)
-    result = run_bench(request, workspace)
-    (record,) = result.run.records()
-    assert record.status == "ok"
-    assert record.accuracy is None
-    assert "accuracy_no_pairs" in [doubt.code for doubt in record.doubts]
-    assert "x4" in result.run.header()["accuracy"]["skipped"]["hr"]
+    request = BenchRequest((double, four), suite, ("host",), ("cpu",), accuracy=pairs)
+    scored, unscored = run_bench(request, workspace).run.records()
+    assert scored.accuracy is not None
+    assert (unscored.status, unscored.accuracy) == ("ok", None)
+    assert "accuracy_no_pairs" in [doubt.code for doubt in unscored.doubts]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--json"])
+def test_pairs_that_fit_no_candidate_are_told_before_anything_is_measured(
+    workspace: Workspace, tmp_path: Path, option: str
+) -> None:
+    pairs = make_pairs(tmp_path)
+    write_png(tmp_path / "lr.png", imresize(read_image(tmp_path / "hr.png"), 0.25))
+    tiny_candidate(workspace)
+    process = bench_process(workspace, "--accuracy", str(pairs), "--threads", "1", option)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "are x4, the candidates are x2" in " ".join(stderr.split())
+    assert "--scale 2" in " ".join(stderr.split())
+    assert workspace.runs() == []
+
+
+def test_quality_does_not_depend_on_what_else_is_measured(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    small, large = tiny_candidate(workspace), tiny_candidate(workspace, height=24, width=24)
+    pairs = make_pairs(tmp_path)  # lr.png is 20x22
+    suite = SUITE.model_copy(update={"rounds": 1})
+    runs = [
+        run_bench(BenchRequest(c, suite, ("host",), ("cpu",), accuracy=pairs), workspace).run
+        for c in ((small,), (large,), (small, large))
+    ]
+    alone = [run.records()[0] for run in runs[:2]]
+    together = runs[2].records()
+    assert [r.accuracy for r in together] == [r.accuracy for r in alone]
+    assert alone[0].accuracy != alone[1].accuracy
+    windows = [
+        [doubt.numbers for doubt in record.doubts if doubt.code == "accuracy_window"]
+        for record in together
+    ]
+    assert windows == [[{"pct": 44}], []]  # 12x16 of 20x22; all of it
+    assert set(runs[2].header()["accuracy"]["bicubic"]) == {"2:12x16", "2:24x24"}
+    folders = sorted(path.name for path in (runs[2].path / "accuracy").iterdir())
+    assert folders == ["hr-x2-12x16", "hr-x2-24x24"]
 
 
 def test_a_missing_pair_is_told_before_anything_is_measured(
@@ -397,6 +436,7 @@ def test_interrupting_keeps_what_was_finished_and_resume_completes_it(
     assert sorted(good) == [(0, "ok"), (1, "ok"), (2, "ok"), (3, "ok")]
     document = json.loads(stdout)
     assert document["jobs"][0]["rounds"] == 4
+    assert document["jobs"][0]["reason"] is None
     assert document["counts"] == {"ok": 1, "refused": 0, "failed": 0}
 
 

@@ -58,7 +58,7 @@ def header(manifests: list[dict[str, Any]], jobs: list[Job], **changes: Any) -> 
         "versions": {"edgesr": "0.1.0", "numpy": "2.4.6"},
         "accuracy": {"pairs": "pairs.csv", "images": ["slide-000", "slide-001"],
                      "protocol": {"name": "float Y, BT.601", "border": "scale"},
-                     "bicubic": {"2": {"psnr_y": 33.68, "ssim_y": 0.9305}}},
+                     "bicubic": {"2:360x640": {"psnr_y": 33.68, "ssim_y": 0.9305}}},
         **changes,
     }  # fmt: skip
 
@@ -175,7 +175,7 @@ def _hostile(job: Job) -> list[Record]:
 
 def _pictures(run: RunFolder, jobs: list[Job]) -> None:
     for name in ("slide-000", 'slide "<i>" 001'):
-        folder = run.path / "accuracy" / f"{name}-x2"
+        folder = run.path / "accuracy" / f"{name}-x2-360x640"
         folder.mkdir(parents=True)
         truth = _slide(name)
         low = truth.resize((320, 180), Image.Resampling.BICUBIC)

@@ -2,7 +2,7 @@ import math
 from pathlib import Path
 
 import pytest
-from fake_runs import full_run, header, manifest, ok_record, simple_run
+from fake_runs import candidate_id, full_run, header, manifest, ok_record, simple_run
 
 from edgesr.analysis.rows import NOT_MEASURED, number, read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise, summary_frame
@@ -141,6 +141,48 @@ def test_bicubic_of_the_only_scale(tmp_path: Path) -> None:
     run = Workspace(tmp_path).new_run(header([one], [job], accuracy=accuracy))
     (found,) = jobs_of(run)
     assert found.bicubic_psnr_y == 30.0
+
+
+@pytest.mark.parametrize(
+    ("bicubic", "level"),
+    [
+        ({"2:360x640": {"psnr_y": 31.0}, "2:180x320": {"psnr_y": 29.0}}, 31.0),
+        ({"2:180x320": {"psnr_y": 29.0}}, math.nan),
+        ({"2": {"psnr_y": 30.5}}, 30.5),  # as older runs have it
+    ],
+)
+def test_bicubic_is_that_of_the_scale_and_input_size(
+    tmp_path: Path, bicubic: dict[str, object], level: float
+) -> None:
+    name = "elsr_x2-360x640-fp32"
+    job = Job(candidate=candidate_id(name), variant="fp32", device="host", delegate="cpu",
+              threads=1)  # fmt: skip
+    plan = header([manifest(name, "fp32", "elsr_x2")], [job], accuracy={"bicubic": bicubic})
+    (found,) = jobs_of(Workspace(tmp_path).new_run(plan))
+    assert found.bicubic_psnr_y == pytest.approx(level, nan_ok=True)
+
+
+def test_a_bad_try_counts_no_more_when_its_round_was_measured_later(tmp_path: Path) -> None:
+    run = simple_run(tmp_path, rounds=(10.0,))
+    job = Job(**run.header()["jobs"][0])
+    for missed in (1, 2):
+        run.append(Record(job=job, round=missed, status="aborted", reason="interrupted"))
+    run.append(ok_record(job, 1, 11.0))
+    (before,) = jobs_of(run)
+    assert (before.statuses, before.reasons) == ({"ok": 2, "aborted": 1}, ("interrupted",))
+    run.append(ok_record(job, 2, 12.0))
+    (after,) = jobs_of(run)
+    assert (after.statuses, after.reasons, after.rounds) == ({"ok": 3}, (), 3)
+    assert after.verified
+    assert len(tidy_rows([read_run(run)])) == 5  # the tries stay in the table of rounds
+
+
+def test_a_failure_after_a_good_try_of_its_round_still_counts(tmp_path: Path) -> None:
+    run = simple_run(tmp_path)
+    job = Job(**run.header()["jobs"][0])
+    run.append(Record(job=job, round=2, status="failed", reason="broke"))
+    (found,) = jobs_of(run)
+    assert found.reasons == ("broke",)
 
 
 def test_summary_frame_has_a_row_per_job(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +15,15 @@ from typer.testing import CliRunner, Result
 from edgesr.analysis.rows import read_run, tidy_rows
 from edgesr.analysis.summary import JobDoubt, summarise
 from edgesr.bench.doubts import Code
+from edgesr.data.images import write_png
 from edgesr.errors import StoreError, UsageError
 from edgesr.report import page as page_module
-from edgesr.report.crops import busiest_window
+from edgesr.report.crops import busiest_window, scenes
 from edgesr.report.figures.registry import PLOTS, all_plots
+from edgesr.report.headline import headline
 from edgesr.report.page import ReportRequest, write_report
 from edgesr.report.wording import DOUBTS, doubt_words
+from edgesr.results.records import Job
 from edgesr.results.store import Workspace
 
 VOID = {"meta", "img", "br", "source", "link", "path", "use"}
@@ -188,9 +192,50 @@ def test_headline_gives_the_numbers(tmp_path: Path) -> None:
     page = write_report(ReportRequest((simple_run(tmp_path),)))
     text = Page(page.read_text()).text
     assert (
-        "elsr_x2-360x640-fp32 on XNNPACK with 2 threads is the fastest of 1 verified measurement: "
-        "11.0 ms per frame (10.0 to 12.0 ms over 3 rounds), its quality was not measured." in text
+        "elsr_x2-360x640-fp32 on XNNPACK with 2 threads is the fastest measurement with the whole "
+        "graph where it was asked to run: 11.0 ms per frame (10.0 to 12.0 ms over 3 rounds), "
+        "its quality was not measured." in text
     )
+
+
+def test_headline_names_a_faster_job_that_ran_only_partly_there(tmp_path: Path) -> None:
+    (job,) = summarise(tidy_rows([read_run(simple_run(tmp_path))]))
+    other = replace(job, name="elsr-fp16", median_ms=12.0)
+    partial = replace(job, name="elsr-int8", outcome="partial", median_ms=0.73,
+                      nodes_delegated=8.0, nodes_total=9.0)  # fmt: skip
+    text = headline([job, other, partial])
+    assert "is the fastest of 2 measurements with the whole graph where it was asked to run" in text
+    assert (
+        "elsr-int8 is faster, 0.730 ms, but runs partly on XNNPACK with 2 threads (8/9 nodes)."
+        in text
+    )
+    slower = replace(partial, median_ms=40.0)
+    assert "is faster" not in headline([job, slower])
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("slide-xy-x2-360x640", "slide-xy, ×2, input 640×360"),
+        ("slide-x2", "slide, ×2"),  # as older runs have it
+        ("slide-x0", None),
+        ("slide-x2-180x320", "slide, ×2, input 320×180"),
+    ],
+)
+def test_pictures_belong_to_the_jobs_of_their_input_size(
+    tmp_path: Path, name: str, title: str | None
+) -> None:
+    run = simple_run(tmp_path)
+    picture = np.zeros((40, 60, 3), np.uint8)
+    key = Job(**run.header()["jobs"][0]).key
+    for stem in ("hr", "bicubic", key):
+        write_png(run.path / "accuracy" / name / f"{stem}.png", picture)
+    write_png(run.path / "accuracy" / name / "lr.png", picture[::2, ::2])
+    data = read_run(run)
+    found = scenes([data], summarise(tidy_rows([data])))
+    assert [scene.title for scene in found] == ([title] if title else [])
+    own = [tile.title for scene in found for tile in scene.tiles if tile.kind == "candidate"]
+    assert own == (["elsr_x2-360x640-fp32"] if title and "180" not in title else [])
 
 
 def test_a_run_without_any_record(tmp_path: Path) -> None:
@@ -209,7 +254,7 @@ def test_several_runs_stay_apart(tmp_path: Path) -> None:
     runs = (simple_run(tmp_path, (10.0,) * 3), simple_run(tmp_path, (20.0,) * 3))
     page = write_report(ReportRequest(runs, tmp_path / "both"))
     text = Page(page.read_text()).text
-    assert text.count("is the fastest of 1 verified measurement") == 2
+    assert text.count("is the fastest measurement with the whole graph") == 2
 
 
 def test_foreign_text_in_names_needs_no_font(tmp_path: Path) -> None:
@@ -285,6 +330,11 @@ def test_every_doubt_of_a_record_has_words() -> None:
 def test_unknown_doubts_and_missing_numbers_are_shown_raw() -> None:
     assert doubt_words(JobDoubt("new_code", {"x": 1.5}, 2)) == "new_code (x 1.5) [2 rounds]"
     assert doubt_words(JobDoubt("hot", {"a": "{b}"}, 0)) == "hot (a {b})"
+
+
+def test_doubts_about_what_is_measured_once_count_no_rounds() -> None:
+    words = doubt_words(JobDoubt("accuracy_window", {"pct": 56.0}, 1))
+    assert words == "quality is of the top left 56 % of each picture"
 
 
 def test_progress_ends_at_its_total(tmp_path: Path) -> None:
