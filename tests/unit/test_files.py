@@ -10,7 +10,6 @@ import pytest
 from edgesr.errors import InputError, StoreError
 from edgesr.files import atomic_file, atomic_folder, sha256_file, write_text
 
-
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
