@@ -12,7 +12,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich help costs 0.2 s of imports at every --help
+    rich_markup_mode=None,  # rich help would be imported whole at every --help
 )
 
 

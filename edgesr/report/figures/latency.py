@@ -14,7 +14,8 @@ from edgesr.report.wording import delegate_words
     "latency",
     title="Latency",
     caption="Point: median of the rounds' medians. Bar: fastest to slowest round. Each candidate "
-    "and delegate at its fastest thread count; an axis that spans much is logarithmic.",
+    "and delegate at its fastest thread count; an axis that spans much is logarithmic. "
+    "▲: doubtful, the table says why.",
     order=10,
 )
 def latency(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
