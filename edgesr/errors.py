@@ -11,6 +11,10 @@ The tree is the documentation of the exit codes:
     │   └── PairsError             3   a pairs.csv with missing or wrong rows
     ├── NoDeviceError              4   nothing to measure on
     ├── TransportError             5   the way to the device broke
+    │   ├── LinkTimeoutError       5   the way to the device is silent for too long
+    │   ├── DeviceFileError        5   the device answered and refused a file
+    │   ├── DeviceBusyError        5   another edgesr measures on it
+    │   └── DeviceLostError        5   a phone that did not come back in time
     ├── ConversionError            6   no candidate came out
     │   └── ParityError            6   a candidate came out, and its pixels are wrong
     ├── AllJobsFailedError         7   a run without one good round
@@ -81,6 +85,22 @@ class TransportError(EdgesrError):
     """The way to the device broke: adb missing, unplugged, total time-out."""
 
     exit_code = 5
+
+
+class LinkTimeoutError(TransportError):
+    """Nothing came within a total time-out: the command is slow, or the link is frozen."""
+
+
+class DeviceFileError(TransportError):
+    """The device answered, and refused a file or has no such file: the way to it is sound."""
+
+
+class DeviceBusyError(TransportError):
+    """Another edgesr holds the device's lock."""
+
+
+class DeviceLostError(TransportError):
+    """A phone went away during the run and did not come back in time."""
 
 
 class ConversionError(EdgesrError):

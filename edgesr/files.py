@@ -34,8 +34,13 @@ def store_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Gives a temporary path beside ``path`` which becomes ``path`` when the block succeeds.
+
+    Args:
+        path: The file.
+        durable: Wait until it is on disk; without it a power cut may lose the file, which costs
+            nothing where it can be fetched again.
 
     Raises:
         StoreError: When the file can't be written; nothing is left behind.
@@ -49,8 +54,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
         try:
             temporary.chmod(0o666 & ~_umask())
             yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            if durable:
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

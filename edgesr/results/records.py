@@ -46,6 +46,8 @@ class Verdict(_Part):
     nodes_delegated: int | None = None
     partitions: int | None = None
     """Delegated and left-over pieces together."""
+    refused_ops: tuple[str, ...] = ()
+    """Operations that the delegate refused, also where it took the rest."""
 
 
 class Latency(_Part):
@@ -82,6 +84,8 @@ class Accuracy(_Part):
     """Against the fp32 reference's pixels; None when not one value differs."""
     reference_max_abs: float | None = None
     """Largest difference to the fp32 reference, in 8-bit steps."""
+    floor_db: float | None = None
+    """Below this ``reference_psnr_db`` the pixels count as wrong."""
     images: int
     protocol: str
 
@@ -90,11 +94,21 @@ class DeviceState(_Part):
     """The device's condition just before or after a round."""
 
     temperature_c: float | None = None
+    """Of a phone's battery, which every phone tells; of this machine's hottest CPU sensor."""
+    cpu_temperature_c: float | None = None
+    """Of a phone's hottest CPU zone, where the shell may read it."""
     battery_pct: float | None = None
+    charging: Literal["none", "ac", "usb", "wireless"] | None = None
     thermal_status: int | None = None
+    """Android's throttling status: 0 none, 1 light, 2 moderate, 3 severe .. 6 shutdown."""
     big_core_clock_mhz: float | None = None
+    big_core_limit_mhz: float | None = None
+    """The clock that the system allows at the moment."""
+    screen_on: bool | None = None
     load_1m: float | None = None
     """Load average of the last minute, where the system tells it."""
+    busy_pct: float | None = None
+    """CPU in use over the half second before, per cent of the whole device."""
 
 
 class Doubt(_Part):
@@ -102,6 +116,21 @@ class Doubt(_Part):
 
     code: str
     numbers: dict[str, float | str] = Field(default_factory=dict)
+
+
+class OpTime(_Part):
+    """What one operation costs, from the tool's own profile."""
+
+    op: str
+    """Node type as the tool names it, for example ``Convolution (NHWC, F32) IGEMM``."""
+    name: str = ""
+    """Tensor or node name, where the tool tells it."""
+    ms: float
+    """Per inference, over all calls."""
+    pct: float | None = None
+    """Share of the whole inference."""
+    calls: int | None = None
+    """Per inference."""
 
 
 class Engine(_Part):
@@ -133,15 +162,24 @@ class Record(_Part):
     status: Status
     reason: str | None = None
     """Why the status is not ``ok``, one line."""
+    cause: str | None = None
+    """The reason's kind, for programs: see `edgesr.bench.outcome.Cause`."""
     verdict: Verdict | None = None
     latency_us: Latency | None = None
     init_us: float | None = None
+    init_kind: Literal["cold", "warm"] | None = None
+    """Whether the delegate compiled its kernels (cold) or loaded them (warm); None where it has
+    no such difference or the log doesn't tell."""
     memory_mb: Memory | None = None
     accuracy: Accuracy | None = None
+    profile: tuple[OpTime, ...] | None = None
+    """From a pass of its own, on request."""
     before: DeviceState | None = None
     after: DeviceState | None = None
     doubts: list[Doubt] = Field(default_factory=list)
     engine: Engine | None = None
+    simulated: bool | None = None
+    """True where a stand-in phone ran it: the time is of the machine behind it."""
     source: Literal["proto", "log"] | None = None
     log: LogFile | None = None
 

@@ -1,10 +1,12 @@
 """The workspace on disk: candidates, runs, and records that survive a crash."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,17 +145,22 @@ class Workspace:
             raise InputError(f"{what} in {self.root}", hint=hint)
         return matches[-1]
 
-    def new_run(self, plan: dict[str, Any]) -> "RunFolder":
+    def new_run_name(self) -> str:
+        """A name that no run has: the time, and a random part."""
+        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+    def new_run(self, plan: dict[str, Any], name: str | None = None) -> "RunFolder":
         """Makes a run folder and writes ``run.json`` before anything is measured.
 
         Args:
             plan: JSON-ready description: jobs, suite, devices, versions, engine.
+            name: From `new_run_name`, where the run was named before it could be described.
 
         Raises:
             StoreError: When the workspace can't be written.
         """
         now = datetime.now(UTC)
-        name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        name = name or self.new_run_name()
         path = self.root / "runs" / name
         header = {"schema": SCHEMA, "run": name, "created_at": now.isoformat(timespec="seconds")}
         with atomic_folder(path) as temporary:
@@ -174,6 +181,27 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._appending = threading.Lock()  # phones are measured in parallel
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Holds the run for the block, so that no two processes measure it at once.
+
+        Raises:
+            StoreError: When another process measures it.
+        """
+        path = self.path / "records.jsonl"
+        with store_errors(path):
+            file = path.open("ab")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(
+                    f"another edgesr is measuring {self.path}",
+                    hint="wait until it has finished; what it measures is kept",
+                ) from error
+            yield
 
     def header(self) -> dict[str, Any]:
         """The parsed ``run.json``.
@@ -202,7 +230,7 @@ class RunFolder:
         """
         path = self.path / "records.jsonl"
         line = json.dumps(record.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
-        with store_errors(path), path.open("ab+") as file:
+        with self._appending, store_errors(path), path.open("ab+") as file:
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)
