@@ -1,35 +1,28 @@
-"""Judges one launch: log, exit code and result file -> status, verdict, numbers.
+"""Judges one launch: log, exit code and result file -> status, cause, verdict, numbers.
 
 The exit code alone says nothing: a run that silently fell back to the CPU, ignored a flag or
 measured nothing ends with 0, and good runs print ERROR lines.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgesr.bench.benchmark_log import BenchmarkLog, Replaced, digest, read_log
-from edgesr.bench.delegates import DELEGATES
-from edgesr.bench.proto import BenchmarkResult, decode_result
+from edgesr.bench.benchmark_log import BenchmarkLog, read_log
+from edgesr.bench.causes import Cause, Judgement, failure
+from edgesr.bench.log_checks import contradiction, plausible_memory
+from edgesr.bench.result_file import agreement, figures, read_result
+from edgesr.bench.verdict import (
+    DEFAULT,
+    asked_for,
+    entry_of,
+    refusal,
+    requested_delegate,
+    verdict_of,
+)
 from edgesr.results.records import Latency, Memory, Status, Verdict
 
-DEFAULT = "default"
-"""Requested delegate of a log recorded without any delegate flag: the runtime's own choice."""
-_ASKING = {
-    "use_gpu": "gpu",
-    "use_nnapi": "nnapi",
-    "use_xnnpack": "xnnpack",
-    "use_hexagon": "hexagon",
-}
-_TOLERANCE = 2e-3  # the log's averages have six digits, litert's session time fewer
-_ENDINGS = {
-    126: "could not be executed",
-    127: "was not found",
-    134: "aborted (SIGABRT)",
-    137: "was killed (SIGKILL, often out of memory)",
-    139: "crashed (SIGSEGV)",
-    130: "was interrupted",
-    143: "was terminated",
-}
+__all__ = ["DEFAULT", "Cause", "Printed", "Reading", "read_launch", "verdict_of"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,10 @@ class Printed:
     """None when its time-out killed it."""
     result: bytes | None = None
     """The result file, where one was written."""
+    argv: Sequence[str] = ()
+    """The command, where it is known: the log is then held against it."""
+    exit_known: bool = True
+    """False for a log recorded elsewhere that doesn't tell; ``exit_code`` then means nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,12 @@ class Reading:
     memory: Memory | None = None
     source: Literal["proto", "log"] | None = None
     """``proto`` or ``log``: where the latency was read."""
+    cause: Cause | None = None
+    """The reason's kind; None where the status is ``ok``."""
+    init_kind: Literal["cold", "warm"] | None = None
+    """Whether the GPU compiled its kernels for ``init_us`` or loaded them; else None."""
+    refused_ops: tuple[str, ...] = ()
+    """Operations that the delegate refused, also where it took the rest."""
 
 
 def read_launch(printed: Printed, requested: str | None = None) -> Reading:
@@ -63,214 +66,94 @@ def read_launch(printed: Printed, requested: str | None = None) -> Reading:
 
     Args:
         printed: What it left behind.
-        requested: The delegate that was asked for; None reads it from the log.
+        requested: The delegate that was asked for; None reads it from the command, else the log.
     """
     log = read_log(printed.text)
-    asked = requested or requested_delegate(log)
+    asked = requested or asked_for(printed.argv) or requested_delegate(log)
     verdict = verdict_of(log, asked)
-    status, reason = _status(log, verdict, printed.exit_code)
+    status, reason, cause = _judge(log, verdict, printed)
+    refused = tuple(sorted(log.refused_ops))
     if status != "ok":
-        return Reading(status, reason, verdict)
-    result = _decode(printed.result) if printed.result is not None else None
-    if result is not None and _agrees(result, log):
-        numbers = _from_proto(result, log.memory_mb())
-        return Reading(status, reason, verdict, *numbers, source="proto")
-    numbers = (log.latency(), log.init_us, log.memory_mb())
-    return Reading(status, reason, verdict, *numbers, source="log")
-
-
-def requested_delegate(log: BenchmarkLog) -> str:
-    """The delegate that a recorded command asked for, as far as its log tells.
-
-    ``gpu`` and ``nnapi`` count before ``xnnpack``, which is often given beside them; a flag that
-    the binary did not consume was asked for too.
-    """
-    wanted = {name for name, value in _parameters(log).items() if value}
-    for flag in log.unconsumed:
-        name, _, value = flag.lstrip("-").partition("=")
-        if name in _ASKING and value in {"true", "1", ""}:
-            wanted.add(_ASKING[name])
-    for name in ("gpu", "nnapi", "hexagon", "xnnpack"):
-        if name in wanted:
-            return name
-    return "cpu" if _parameters(log).get("xnnpack") is False else DEFAULT
-
-
-def _parameters(log: BenchmarkLog) -> dict[str, bool]:
-    """Delegate -> switched on or off, for those that the log echoes."""
-    return {key.removeprefix("Use ").lower(): value == "1" for key, value in log.parameters.items()}
-
-
-def verdict_of(log: BenchmarkLog, requested: str) -> Verdict:
-    """Where the graph really ran, from the lines about delegates."""
-    if requested in {"cpu", DEFAULT}:
-        return _plain_verdict(log, requested)
-    entry = DELEGATES.get(requested)
-    label = entry.label if entry else requested.upper()
-    how = log.applied.get(label or "")
-    replaced = _replaced(log, entry.nodes if entry else ())
-    nodes: dict[str, int | None] = {}
-    if replaced:
-        nodes = {
-            "nodes_total": replaced.total,
-            "nodes_delegated": replaced.taken,
-            "partitions": replaced.partitions,
-        }
-    elif log.split and requested == "gpu":
-        # "will run on the GPU" is said before the largest-partition rule: only the total holds
-        nodes = {"nodes_total": sum(log.split)}
-    if _was_ignored(log, requested, label) or how == "not":
-        return Verdict(requested=requested, outcome="fallback", **nodes)
-    if how == "completely" or (replaced and replaced.taken == replaced.total):
-        return Verdict(requested=requested, outcome="full", **nodes)
-    if how == "partially" or (replaced and replaced.taken):
-        return Verdict(requested=requested, outcome="partial", **nodes)
-    if requested == "gpu" and log.gpu_accelerator_missing:
-        return Verdict(requested=requested, outcome="fallback")
-    return Verdict(requested=requested, outcome="unknown", **nodes)
-
-
-def _plain_verdict(log: BenchmarkLog, requested: str) -> Verdict:
-    """Without an explicit delegate XNNPACK may still have been applied, silently."""
-    if requested == "cpu":
-        strange = bool(log.created) or _was_ignored(log, "xnnpack", "XNNPACK")
-        if strange:
-            return Verdict(requested=requested, outcome="fallback")
-        return Verdict(requested=requested, outcome="full" if log.finished else "unknown")
-    replaced = _replaced(log, DELEGATES["xnnpack"].nodes)
-    if replaced is None:
-        return Verdict(requested=requested, outcome="unknown")
-    return Verdict(
-        requested=requested,
-        outcome="full" if replaced.taken == replaced.total else "partial",
-        nodes_total=replaced.total,
-        nodes_delegated=replaced.taken,
-        partitions=replaced.partitions,
+        return Reading(status, reason, verdict, cause=cause, refused_ops=refused)
+    memory = plausible_memory(log)
+    logged = Memory(**memory) if memory else None
+    result = read_result(printed.result)
+    shared, differing = agreement(result, log) if result else (0, [])
+    if result is not None and len(differing) < shared:
+        if differing:
+            reason = f"log and result file differ: {', '.join(differing)}"
+            return Reading("failed", reason, verdict, cause=Cause.CONTRADICTION)
+        latency, init_us, memory_mb = figures(result, logged)
+        source: Literal["proto", "log"] = "proto"
+    else:  # none, torn, or left over from another run
+        latency, init_us, memory_mb, source = _logged(log), log.init_us, logged, "log"
+    kind = log.init_kind if init_us is not None else None
+    return Reading(
+        status, reason, verdict, latency, init_us, memory_mb, source, None, kind, refused
     )
 
 
-def _replaced(log: BenchmarkLog, names: tuple[str, ...]) -> Replaced | None:
-    return next((line for line in log.replaced if line.delegate in names), None)
-
-
-def _was_ignored(log: BenchmarkLog, requested: str, label: str | None) -> bool:
-    """Whether the flag that asks for the delegate did nothing."""
-    unread = {flag.lstrip("-").partition("=")[0] for flag in log.unconsumed}
-    return f"use_{requested}" in unread or label in log.unsupported
-
-
-def _status(log: BenchmarkLog, verdict: Verdict, code: int | None) -> tuple[Status, str | None]:
-    """The rule: finished, exit code 0, something measured, and by the delegate asked for."""
-    if code is None:
-        return "timeout", "the total time-out ended it"
-    if code != 0:
-        return "failed", _failure(log, code)
-    if not log.finished or len(log.series) < 2:
-        return "failed", "the log ends before the result"
+def _logged(log: BenchmarkLog) -> Latency:
+    """The log's figures: `_judge` has found the series."""
     latency = log.latency()
-    if latency is None or not latency.count:
-        return "failed", "it measured no inference (count=0)"
-    contradiction = _contradiction(latency, log)
-    if contradiction:
-        return "failed", contradiction
-    return _accepted(log, verdict)
+    return latency if latency is not None else Latency()
 
 
-def _accepted(log: BenchmarkLog, verdict: Verdict) -> tuple[Status, str | None]:
-    entry = DELEGATES.get(verdict.requested)
-    if verdict.outcome == "fallback":
-        return "refused", _fallback_reason(log, verdict.requested)
-    if verdict.outcome == "unknown" and entry and entry.needs_proof:
-        return "refused", f"nothing in the log says that {verdict.requested} ran the graph"
-    ours = set(_ASKING) | {"gpu_precision_loss_allowed", "gpu_backend", "num_threads"}
-    lost = [f for f in log.unconsumed if f.lstrip("-").split("=")[0] in ours]
-    if lost:
-        return "refused", f"the binary ignored {' '.join(lost)}"
-    return "ok", None
+def _judge(log: BenchmarkLog, verdict: Verdict, printed: Printed) -> Judgement:
+    """The rule: finished, exit code 0, something measured, and by the delegate asked for."""
+    bad = _ended_badly(log, printed) or _no_result(log) or _not_sound(log, printed.argv)
+    return bad or refusal(log, verdict, entry_of(verdict.requested))
 
 
-def _fallback_reason(log: BenchmarkLog, requested: str) -> str:
-    if requested == "cpu":
-        return "plain kernels were asked for, XNNPACK ran"
-    label = DELEGATES[requested].label if requested in DELEGATES else requested
-    if label in log.unsupported:
-        return f"this build has no {requested}; the CPU ran the graph"
-    if any(flag.lstrip("-").startswith(f"use_{requested}") for flag in log.unconsumed):
-        return f"the binary doesn't know --use_{requested}; the CPU ran the graph"
-    if log.refused_ops:
-        ops = ", ".join(sorted(log.refused_ops))
-        return f"{requested} took no part of the graph (refused: {ops}); the CPU ran it"
-    return f"{requested} took no part of the graph; the CPU ran it"
+def _ended_badly(log: BenchmarkLog, printed: Printed) -> Judgement | None:
+    code = printed.exit_code if printed.exit_known else 0
+    if code is None:
+        return Judgement("timeout", "the total time-out ended it", Cause.TIMEOUT)
+    if code != 0:
+        return failure(log, code if code > 0 else 128 - code)
+    if not log.fatal and not log.gave_up:
+        return None
+    if not printed.exit_known:
+        return failure(log, None)
+    return _damaged("it says that it failed, and its exit code that it did not")
 
 
-def _failure(log: BenchmarkLog, code: int) -> str:
-    """One line: what killed it, and the message that says most."""
-    how = _ENDINGS.get(code, f"ended with exit code {code}")
-    if log.fatal:
-        return f"{how}: {log.fatal}"
-    dull = ("Benchmarking failed.", "usage: ", "Flags:", "Following operations are not")
-    errors = [line for line in log.errors if line.strip() and not line.startswith(dull)]
-    return f"{how}: {digest(errors)}" if errors else how
+def _no_result(log: BenchmarkLog) -> Judgement | None:
+    if not log.recognised:
+        return Judgement("failed", "this is no log of benchmark_model", Cause.NOT_A_LOG)
+    if log.usage and not log.series:
+        return Judgement("failed", "it printed its usage only", Cause.USAGE)
+    if log.finished and len(log.series) >= 2:
+        return None
+    if log.flaws and log.finished:
+        return _damaged(log.flaws[0])
+    where = "in the middle" if log.finished else "before the result"
+    return Judgement("failed", f"the log ends {where}: it was cut or killed", Cause.TORN_LOG)
 
 
-def _contradiction(latency: Latency, log: BenchmarkLog) -> str | None:
-    """A damaged log shows in numbers that can't all be true."""
-    low, high = latency.min, latency.max
-    inside = (latency.avg, latency.p5, latency.median, latency.p95)
-    if low is not None and high is not None:
-        slack = _TOLERANCE * high + 0.5
-        if any(v is not None and not low - slack <= v <= high + slack for v in inside):
-            return "the log contradicts itself: a figure lies outside min..max"
-    ranked = [v for v in (latency.p5, latency.median, latency.p95) if v is not None]
-    if ranked != sorted(ranked):
-        return "the log contradicts itself: the percentiles are out of order"
-    if log.avg_us is not None and latency.avg is not None and not _near(log.avg_us, latency.avg):
-        return "the log contradicts itself: two averages differ"
+def _not_sound(log: BenchmarkLog, argv: Sequence[str]) -> Judgement | None:
+    if why := contradiction(log) or _differs_from_command(log, argv):
+        return _damaged(why)
+    if not log.series[1].count:
+        return Judgement("failed", "it measured no inference (count=0)", Cause.NOTHING_MEASURED)
     return None
 
 
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= _TOLERANCE * max(abs(one), abs(other)) + 0.5
+def _damaged(why: str) -> Judgement:
+    return Judgement("failed", f"the log contradicts itself: {why}", Cause.CONTRADICTION)
 
 
-def _decode(data: bytes) -> BenchmarkResult | None:
-    try:
-        return decode_result(data)
-    except ValueError:
+def _differs_from_command(log: BenchmarkLog, argv: Sequence[str]) -> str | None:
+    """The classic tool echoes every flag that it read; what was asked for must be among them."""
+    if "Graph" not in log.parameters:
         return None
-
-
-def _agrees(result: BenchmarkResult, log: BenchmarkLog) -> bool:
-    """Whether the result file belongs to this log; a stale one must not be believed."""
-    latency = log.latency()
-    if latency is None or result.avg_ms is None:
-        return False
-    same_count = result.num_runs is None or result.num_runs == latency.count
-    return same_count and (latency.avg is None or _near(result.avg_ms * 1000, latency.avg))
-
-
-def _from_proto(
-    result: BenchmarkResult, logged: Memory | None
-) -> tuple[Latency | None, float | None, Memory | None]:
-    def us(milliseconds: float | None, digits: int = 0) -> float | None:
-        """Single values are whole microseconds; float32 milliseconds blur that a little."""
-        return None if milliseconds is None else round(milliseconds * 1000, digits)
-
-    latency = Latency(
-        avg=us(result.avg_ms, 3),
-        min=us(result.min_ms),
-        max=us(result.max_ms),
-        std=us(result.std_ms, 3),
-        median=us(result.median_ms),
-        p5=us(result.p5_ms),
-        p95=us(result.p95_ms),
-        first=us(result.first_ms),
-        warmup_avg=us(result.warmup_avg_ms, 3),
-        count=result.num_runs,
-    )
-    memory = dict(logged.model_dump(exclude_unset=True)) if logged else {}
-    if result.init_kb is not None and result.overall_kb is not None:
-        memory |= {"init": result.init_kb / 1024, "overall": result.overall_kb / 1024}
-    if result.peak_mib is not None:
-        memory["peak"] = result.peak_mib
-    return latency, us(result.init_ms), Memory(**memory) if memory else None
+    unread = {flag.lstrip("-").partition("=")[0] for flag in log.unconsumed}
+    for name, label in (("num_threads", "Num threads"), ("num_runs", "Min num runs")):
+        asked = [a for a in argv if a == f"--{name}" or a.startswith(f"--{name}=")]
+        if name in unread or not asked:
+            continue
+        values = {argument.partition("=")[2] for argument in asked}
+        differs = all(map(str.isdigit, values)) and values != {log.parameters.get(label)}
+        if differs or f"--{name}" in asked:
+            return f"the command sets --{name}, and the log says otherwise"
+    return None

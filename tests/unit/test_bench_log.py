@@ -1,12 +1,15 @@
 """benchmark_model's real output, recorded, is read to the right values or the right refusal."""
 
+import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from edgesr.bench.benchmark_log import read_log
-from edgesr.bench.outcome import Printed, read_launch
+from edgesr.bench.benchmark_log import join_streams, read_log
+from edgesr.bench.outcome import Cause, Printed, read_launch
 from edgesr.bench.proto import BenchmarkResult, decode_result, encode_result
+from edgesr.bench.recorded import find_recorded
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "benchmark_model"
 
@@ -56,6 +59,8 @@ def test_node_counts_come_from_the_line_of_the_delegate_that_was_asked_for() -> 
     [
         ("09q_use_gpu_linux", "gpu", "refused", "--use_gpu"),
         ("17b_bazellike_use_nnapi", "nnapi", "refused", "has no nnapi"),
+        ("17j_bazellike_nnapi_sl", "nnapi", "refused", "has no nnapi"),
+        ("20i_litert_use_npu", "npu", "refused", "nothing in the log"),
         ("18l_xnnpack_then_gpu", "gpu", "refused", "TfLiteXNNPackDelegate"),
         ("04_elsr_default", "cpu", "refused", "XNNPACK ran"),
         ("04_elsr_default", "gpu", "refused", "nothing in the log"),
@@ -66,7 +71,7 @@ def test_node_counts_come_from_the_line_of_the_delegate_that_was_asked_for() -> 
         ("09a_missing_file", "xnnpack", "failed", "Could not open '/nonexistent.tflite'."),
         ("09g_wrong_size_input", "xnnpack", "failed", "It should be 27648 bytes"),
         ("09x_unresolvable_kernel", "cpu", "failed", "Failed to allocate tensors!"),
-        ("18b_gpu_noopencl", "gpu", "failed", "Can not open OpenCL library"),
+        ("18b_gpu_noopencl", "gpu", "refused", "no OpenCL for the GPU delegate, and OpenGL failed"),
         ("01_help", None, "failed", "exit code 1"),
     ],
 )
@@ -198,27 +203,215 @@ def test_a_result_without_numbers_writes_nothing() -> None:
     assert encode_result(BenchmarkResult()) == b""
 
 
-def test_every_recorded_log_is_read_or_refused(shared: Path) -> None:
+class Expected(NamedTuple):
+    """One row of expected.tsv: written from the recordings' lines, not from what is read here."""
+
+    name: str
+    status: str
+    cause: str
+    requested: str
+    outcome: str
+    init_kind: str
+    count: str
+    median: str
+    avg: str
+    init: str
+
+
+EXPECTED = [
+    Expected(*line.split("\t")) for line in (RECORDED / "expected.tsv").read_text().splitlines()[1:]
+]
+CARRIED = {path.stem for path in RECORDED.glob("*.rc")}
+
+
+def holds(expected: Expected, folder: Path) -> None:
+    (recorded,) = find_recorded([folder / expected.name])
+    reading = read_launch(recorded.printed)
+    got = (reading.status, reading.cause or "-", reading.verdict.requested)
+    assert got == expected[1:4], (expected.name, reading.reason)
+    assert reading.verdict.outcome == expected.outcome, expected.name
+    if expected.status != "ok":
+        assert reading.reason
+        assert (reading.latency, reading.init_us, reading.memory) == (None, None, None)
+        return
+    assert reading.reason is None
+    assert reading.latency is not None
+    assert reading.latency.count == int(expected.count)
+    assert reading.latency.median == float(expected.median)
+    assert reading.latency.avg == float(expected.avg), expected.name
+    assert reading.init_us == float(expected.init)
+    assert (reading.init_kind or "-") == expected.init_kind
+    assert reading.memory is not None
+    assert reading.memory.overall is not None
+
+
+@pytest.mark.parametrize("expected", [e for e in EXPECTED if e.name in CARRIED], ids=lambda e: e[0])
+def test_carried_recordings_are_read_as_a_person_reads_them(expected: Expected) -> None:
+    holds(expected, RECORDED)
+
+
+def test_all_recordings_are_read_as_a_person_reads_them(shared: Path) -> None:
     folder = shared / "benchmark_model_logs"
-    names = sorted(path.stem for path in folder.glob("*.rc"))
-    assert len(names) > 120
-    counts = {"ok": 0, "failed": 0, "refused": 0}
-    for name in names:
-        launch = printed(name, folder)
-        reading = read_launch(launch)
-        counts[reading.status] += 1
-        if launch.exit_code != 0:
-            assert reading.status == "failed", name
-            assert reading.reason, name
+    assert {e.name for e in EXPECTED} == {path.stem for path in folder.glob("*.rc")}
+    assert len(EXPECTED) == 153
+    for expected in EXPECTED:
+        holds(expected, folder)
+
+
+def test_without_an_exit_code_the_log_alone_decides() -> None:
+    for expected in EXPECTED:
+        if expected.name not in CARRIED:
             continue
-        if name.startswith(("10e", "10g", "10l")):  # ran nothing
-            assert reading.status == "failed", name
-        elif name.startswith(("09i", "09j", "09o", "09p", "09q", "09r", "17", "18l", "20n")):
-            refused = name.startswith("17d")  # names an accelerator, asks for no delegate
-            assert reading.status == ("ok" if refused else "refused"), name
-        else:
-            assert reading.status == "ok", (name, reading.reason)
-            assert reading.latency is not None
-            assert reading.latency.count, name
-            assert reading.init_us is not None, name
-    assert counts["ok"] > 75
+        launch = printed(expected.name)
+        alone = read_launch(Printed(launch.text, None, exit_known=False), expected.requested)
+        known = read_launch(launch, expected.requested)
+        if expected.name == "20h_litert_gpu_cpu_full":  # aborts without a word that it failed
+            assert (alone.status, alone.cause) == ("failed", Cause.TORN_LOG)
+            continue
+        assert (alone.status, alone.cause) == (known.status, known.cause), expected.name
+        assert alone.latency == known.latency
+
+
+def said(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in ("INFO: STARTING!", *lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "status", "cause", "words"),
+    [
+        (said(), 137, "failed", Cause.OUT_OF_MEMORY, "often out of memory"),
+        (said(), 139, "failed", Cause.CRASH, "SIGSEGV"),
+        (said(), -11, "failed", Cause.CRASH, "SIGSEGV"),
+        (said(), 134, "failed", Cause.CRASH, "SIGABRT"),
+        (said(), 132, "failed", Cause.CRASH, "another processor"),
+        (said(), 130, "aborted", Cause.INTERRUPTED, "interrupted"),
+        (said(), 143, "aborted", Cause.INTERRUPTED, "terminated"),
+        (said(), 124, "timeout", Cause.TIMEOUT, "timeout"),
+        (said(), None, "timeout", Cause.TIMEOUT, "time-out"),
+        (said(), 0, "failed", Cause.TORN_LOG, "ends before the result"),
+        (said(), 1, "failed", Cause.OTHER, "exit code 1"),
+        ("sh: ./benchmark_model: not found\n", 127, "failed", Cause.NOT_EXECUTABLE, "not found"),
+        ("sh: x: Permission denied\n", 126, "failed", Cause.NOT_EXECUTABLE, "Permission denied"),
+        ("CANNOT LINK EXECUTABLE x: library y\n", 1, "failed", Cause.NOT_EXECUTABLE, "library y"),
+        ("hello\n", 0, "failed", Cause.NOT_A_LOG, "no log"),
+        ("", 0, "failed", Cause.NOT_A_LOG, "no log"),
+        (
+            said(
+                "ERROR: Node number 3 (CONV_2D) failed to prepare.",
+                "ERROR: Failed to allocate tensors!",
+                "ERROR: Benchmarking failed.",
+            ),
+            1, "failed", Cause.OUT_OF_MEMORY, "often out of memory",
+        ),
+        (
+            said("ERROR: XNNPack delegate failed to reshape runtime"),
+            1, "failed", Cause.OUT_OF_MEMORY, "reshape",
+        ),
+        (
+            said("ERROR: Encountered unresolved custom op: Foo."),
+            1, "failed", Cause.BAD_MODEL, "Foo",
+        ),
+        (
+            said("ERROR: Could not find the specified NNAPI accelerator: foo."),
+            1, "failed", Cause.DELEGATE_FAILED, "foo",
+        ),
+    ],
+)  # fmt: skip
+def test_what_ended_it_has_a_cause_of_its_own(
+    text: str, code: int | None, status: str, cause: Cause, words: str
+) -> None:
+    reading = read_launch(Printed(text, code), "xnnpack")
+    assert (reading.status, reading.cause) == (status, cause)
+    assert words in (reading.reason or "")
+
+
+def test_a_success_that_says_it_failed_is_a_contradiction() -> None:
+    text = printed("03b_elsr_xnn_t2").text + "ERROR: Benchmarking failed.\n"
+    assert read_launch(Printed(text, 0), "xnnpack").cause is Cause.CONTRADICTION
+    assert read_launch(Printed(text, None, exit_known=False), "xnnpack").cause is Cause.OTHER
+
+
+@pytest.mark.parametrize("name", ["gpu", "gpu-cl", "gpu-fp32"])
+def test_all_variants_of_a_delegate_are_found_by_its_label(name: str) -> None:
+    good, missing = printed("18k_gpu_then_xnnpack"), printed("09q_use_gpu_linux")
+    assert read_launch(good, name).verdict.outcome == "full"
+    assert read_launch(missing, name).cause is Cause.NO_DELEGATE_IN_BUILD
+
+
+def test_another_backend_than_the_one_asked_for_is_refused() -> None:
+    launch = printed("18k_gpu_then_xnnpack")
+    assert read_launch(launch, "gpu-gl-fp32").cause is Cause.FALLBACK
+    assert read_launch(launch, "gpu-cl-fp32").status == "ok"
+    assert read_launch(launch, "gpu-fp32").status == "ok"
+
+
+def test_refused_operations_are_told_where_the_delegate_took_the_rest() -> None:
+    reading = read_launch(printed("19a_partial_gpu"), "gpu")
+    assert (reading.status, reading.reason, reading.refused_ops) == ("ok", None, ("REVERSE_V2",))
+
+
+def test_logcat_knows_the_level_of_a_line() -> None:
+    text = printed("19a_partial_gpu").text
+    letters = {"INFO": "I", "ERROR": "E"}
+    lines = []
+    for line in text.splitlines():
+        level, colon, rest = line.partition(": ")
+        letter = letters[level] if colon and level in letters else "E"
+        said_so = rest if colon and level in letters else line
+        lines.append(f"05-31 10:38:42.583 22206 22206 {letter} tflite  : {said_so}\n")
+    reading = read_launch(Printed("".join(lines), 0), "gpu")
+    assert (reading.status, reading.verdict.outcome) == ("ok", "partial")
+    assert reading.refused_ops == ("REVERSE_V2",)
+    failed = "05-31 10:38:42.583 1 1 E tflite  : Failed to load model m.tflite\n"
+    start = "05-31 10:38:42.583 1 1 I tflite  : STARTING!\n"
+    assert read_launch(Printed(start + failed, 1), "gpu").cause is Cause.BAD_MODEL
+
+
+def test_a_command_and_its_log_must_agree() -> None:
+    launch = printed("03b_elsr_xnn_t2")
+    command = ["benchmark_model", "--use_xnnpack=true", "--num_threads=2"]
+    assert read_launch(dataclasses.replace(launch, argv=command)).status == "ok"
+    other = [*command[:2], "--num_threads=4"]
+    assert read_launch(dataclasses.replace(launch, argv=other)).cause is Cause.CONTRADICTION
+    gpu = ["benchmark_model", "--use_gpu=true", "--num_threads=2"]
+    assert read_launch(dataclasses.replace(launch, argv=gpu)).cause is Cause.UNPROVEN
+
+
+def test_result_file_and_log_of_one_launch_must_agree() -> None:
+    text = printed("20d_litert_peak_result").text
+    latency = read_launch(Printed(text, 0)).latency
+    assert latency is not None
+    own = BenchmarkResult(
+        avg_ms=11.0842, min_ms=11.034, max_ms=11.164, std_ms=0.0521, median_ms=11.058,
+        p5_ms=11.034, p95_ms=11.164, init_ms=1.035, first_ms=67.114, num_runs=5,
+    )  # fmt: skip
+    assert read_launch(Printed(text, 0, encode_result(own))).source == "proto"
+    damaged = dataclasses.replace(own, median_ms=11.05)
+    reading = read_launch(Printed(text, 0, encode_result(damaged)))
+    assert (reading.status, reading.cause) == ("failed", Cause.CONTRADICTION)
+    assert "median" in (reading.reason or "")
+
+
+def test_a_stream_that_was_cut_is_marked_and_its_last_line_not_believed() -> None:
+    text = printed("03b_elsr_xnn_t2").text
+    whole = text.index("overall=")
+    cut = text[: whole + len("overall=119")]
+    for stream in (cut, join_streams(cut, "INFO: later\n")):
+        reading = read_launch(Printed(stream, 0), "xnnpack")
+        assert (reading.status, reading.memory) == ("ok", None)
+
+
+def test_a_verbose_log_echoes_flags_that_nobody_set() -> None:
+    text = printed("04_elsr_default").text
+    echo = "".join(
+        f"INFO: {label}\n"
+        for label in (
+            "Use gpu: [0]", "Use xnnpack: [0]", "External delegate path: []", "Num threads: [-1]",
+            "Inter-run delay (seconds): [-1]", "Run w/o invoking kernels: [0]",
+        )
+    )  # fmt: skip
+    verbose = text.replace("verbosely: [0]\n", "verbosely: [1]\n" + echo)
+    assert verbose != text
+    reading = read_launch(Printed(verbose, 0))
+    assert (reading.status, reading.verdict.requested) == ("ok", "default")
+    assert read_launch(Printed(verbose, 0), "cpu").cause is Cause.FALLBACK
