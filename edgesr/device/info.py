@@ -8,44 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
-from pydantic import Field
 
-from edgesr.assets import asset
-from edgesr.config import Config, load_config
+from edgesr.device.profile import Profile
 from edgesr.results.records import DeviceState
 
 _ABI = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64-v8a", "arm64": "arm64-v8a"}
 
 
-class Limits(Config):
-    """Beyond which values a number measured on the device is doubtful."""
+@dataclass(frozen=True)
+class Cluster:
+    """Cores of the same kind."""
 
-    other_load_pct: float = 20
-    """CPU that other programs take just before a round, per cent of the whole machine."""
-    clock_drop_pct: float = 20
-    """How far the clock may fall during a round."""
-    temperature_c: float | None = None
-
-
-class Profile(Config):
-    """A device profile: one file in ``devices/``."""
-
-    name: str
-    """What people call the device."""
-    match: dict[str, str] = Field(default_factory=dict)
-    """Property -> regular expression; all must fit. Not used for the host."""
-    soc: str | None = None
-    gpu: str | None = None
-    big_core_mask: str | None = None
-    """Hexadecimal mask for taskset; None leaves the choice to the system."""
-    delegates: tuple[str, ...] = ("cpu", "xnnpack")
-    """Delegates worth measuring there."""
-    limits: Limits = Limits()
-
-
-def host_profile() -> Profile:
-    """The profile of this machine, ``devices/host.toml``."""
-    return load_config(asset("devices", "host.toml"), Profile)
+    cpus: tuple[int, ...]
+    max_mhz: float
 
 
 @dataclass(frozen=True)
@@ -61,11 +36,45 @@ class DeviceInfo:
     """MiB."""
     abi: str | None
     profile: str
-    """Name of the profile it was matched to."""
+    """Slug of the profile it was matched to."""
+    serial: str | None = None
+    """As adb names the phone; None for this machine. What follows is known of phones only."""
+    server: str | None = None
+    """HOST:PORT of the adb server that it hangs on."""
+    soc: str | None = None
+    gpu: str | None = None
+    android: str | None = None
+    """Release, for example ``14``."""
+    api: int | None = None
+    build: str | None = None
+    """Fingerprint of the system."""
+    clusters: tuple[Cluster, ...] | None = None
+    """Slowest first."""
+    simulated: bool | None = None
+    """True for a stand-in phone: times are of the machine behind it."""
+    benchmark_model: str | None = None
+    """Where a stand-in phone keeps the measuring program it came with."""
+    listed: bool | None = None
+    """False for a phone that no profile knows."""
+    free_mb: int | None = None
+    """MiB free in the folder that edgesr works in."""
+    clock_offset_s: float | None = None
+    """Device minus this machine, to about a second."""
+    boot_id: str | None = None
+    """Another one after each start."""
+
+    @property
+    def max_mhz(self) -> float | None:
+        """Of the fastest core, as built."""
+        return max((cluster.max_mhz for cluster in self.clusters or ()), default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
+        """JSON-ready; without what only phones have where it is this machine."""
+        tree = asdict(self)
+        return tree if self.serial is not None else {key: tree[key] for key in _OF_ALL}
+
+
+_OF_ALL = ("model", "os", "cpu", "cores", "memory_mb", "abi", "profile")
 
 
 def host_info(profile: Profile) -> DeviceInfo:
