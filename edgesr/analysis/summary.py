@@ -1,28 +1,20 @@
 """Tidy rows -> one summary per job: what was measured, where it ran, how far to trust it."""
 
-import json
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 import pandas as pd
 
-FEW_ROUNDS = 3
-"""Below this many good rounds a spread says little."""
-WIDE_SPREAD = 0.15
-"""(slowest - fastest round) / median above which the measurement counts as unsteady."""
+from edgesr.analysis.doubts import JobDoubt, job_doubts
+from edgesr.analysis.operations import OpCost, costs
+from edgesr.analysis.rows import Row, known
+from edgesr.analysis.trust import DISQUALIFYING, Grade, Trust, place_findings, weigh
+
 _WORST_FIRST = ("fallback", "unknown", "partial", "full")
-
-
-@dataclass(frozen=True)
-class JobDoubt:
-    """A reason not to trust a job's numbers fully."""
-
-    code: str
-    numbers: dict[str, Any]
-    rounds: int
-    """In how many rounds it was seen; 0 for one found over all rounds together."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,8 @@ class JobSummary:
     size_bytes: float
     device: str
     device_label: str
+    simulated: bool
+    """Whether a stand-in phone ran it: the times are of the machine behind it."""
     delegate: str
     """The delegate that was asked for."""
     threads: float
@@ -50,6 +44,8 @@ class JobSummary:
     statuses: dict[str, int]
     reasons: tuple[str, ...]
     """Distinct reasons of the rounds that are not ok."""
+    cause: str | None
+    """The kind of the latest of them, for programs."""
     outcome: str
     """Worst verdict over the good rounds, or over all when none is good; else ``unknown``."""
     nodes_delegated: float
@@ -65,11 +61,22 @@ class JobSummary:
     slowest_ms: float
     """Largest of the rounds' medians."""
     init_ms: float
+    """Of rounds that don't tell cold from warm."""
+    init_cold_ms: float
+    """The delegate compiled its kernels."""
+    init_warm_ms: float
+    """The delegate loaded kernels that it had compiled before."""
     memory_init_mb: float
     """Growth of the resident set until the model is ready, MiB."""
     memory_mb: float
     """Growth of the resident set over the whole round, MiB."""
     memory_peak_mb: float
+    memory_pss_mb: float
+    """Proportional set size, from a pass of its own, MiB."""
+    temperature_before_c: float
+    """Highest before any good round, °C."""
+    temperature_after_c: float
+    """Highest after any good round, °C."""
     psnr_y: float
     ssim_y: float
     bicubic_psnr_y: float
@@ -78,7 +85,13 @@ class JobSummary:
     """Against the fp32 reference's pixels; infinite when not one value differs."""
     reference_max_abs: float
     """Largest difference to the fp32 reference in 8-bit steps."""
+    profile: tuple[OpCost, ...]
+    """What its operations cost, the costliest kind first; empty where nobody asked."""
     doubts: tuple[JobDoubt, ...]
+    trust: Grade
+    """A nothing to doubt, B usable with care, C don't decide on it."""
+    trust_reasons: tuple[str, ...]
+    """Codes that keep it from A, the worst first."""
 
     @property
     def measured(self) -> bool:
@@ -89,6 +102,21 @@ class JobSummary:
     def verified(self) -> bool:
         """Measured, no round went wrong, and all of the graph ran where it was asked to."""
         return self.measured and set(self.statuses) == {"ok"} and self.outcome == "full"
+
+    @property
+    def bad_rounds_pct(self) -> float:
+        """Share of the rounds that are not ok, per cent."""
+        return _bad_pct(self.statuses)
+
+    @property
+    def selectable(self) -> bool:
+        """Whether it may be chosen at all: verified, and its pixels are not known to be wrong."""
+        return self.verified and self.pixels_ok
+
+    @property
+    def pixels_ok(self) -> bool:
+        """Whether nothing says that its pixels are wrong."""
+        return not any(doubt.code in DISQUALIFYING for doubt in self.doubts)
 
     @property
     def placed(self) -> str:
@@ -113,8 +141,10 @@ def summarise(rows: pd.DataFrame) -> list[JobSummary]:
     Args:
         rows: What `rows.tidy_rows` gives.
     """
-    groups = rows.groupby(["run", "key"], sort=False, dropna=False)
-    return [_summary(_settled(group)) for _, group in groups]
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows.to_dict("records"):
+        groups.setdefault((row["run"], row["key"]), []).append({str(k): v for k, v in row.items()})
+    return [_summary(_settled(group)) for group in groups.values()]
 
 
 def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
@@ -124,9 +154,12 @@ def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
             **asdict(job),
             "statuses": "; ".join(f"{name} {count}" for name, count in job.statuses.items()),
             "reasons": " | ".join(job.reasons),
+            "profile": "; ".join(f"{c.op} x{c.nodes}: {c.ms:.4g} ms" for c in job.profile),
             "doubts": " ".join(doubt.code for doubt in job.doubts),
+            "trust_reasons": " ".join(job.trust_reasons),
             "placed": job.placed,
             "verified": job.verified,
+            "selectable": job.selectable,
             "gain_db": job.gain_db,
         }
         for job in jobs
@@ -134,101 +167,118 @@ def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _settled(group: pd.DataFrame) -> pd.DataFrame:
+def _settled(group: list[Row]) -> list[Row]:
     """Without the bad tries of a round that a later good one answers, as after ``--resume``."""
     answered: set[Any] = set()
     kept = []
-    for number, status in zip(group["round"][::-1], group["status"][::-1], strict=True):
-        kept.append(status == "ok" or number not in answered)
-        if status == "ok":
-            answered.add(number)
-    return group[kept[::-1]]
+    for row in reversed(group):
+        good = row["status"] == "ok"
+        if good or row["round"] not in answered:
+            kept.append(row)
+        if good:
+            answered.add(row["round"])
+    return kept[::-1]
 
 
-def _summary(group: pd.DataFrame) -> JobSummary:
-    good = group[group["latency_ms"].notna()]
-    latency = good["latency_ms"]
-    first = group.iloc[0]
-    statuses = {str(name): int(n) for name, n in group["status"].value_counts().items()}
-    outcome, verdict = _worst_verdict(good if len(good) else group)
+def _summary(group: list[Row]) -> JobSummary:
+    good = [row for row in group if not math.isnan(row["latency_ms"])]
+    first, times = group[0], [float(row["latency_ms"]) for row in good]
+    statuses = dict(Counter(str(row["status"]) for row in group).most_common())
+    outcome, verdict = _worst_verdict(good or group)
+    doubts = job_doubts(group, good)
+    trust = _trust(statuses, outcome, doubts, measured=bool(good))
     fields: dict[str, Any] = {
         **{name: str(first[name]) for name in _TEXTS},
         **{name: float(first[name]) for name in _CONSTANTS},
-        **{name: _middle(good[name]) for name in _MIDDLES},
-        **{name: _middle(group[name]) for name in _QUALITIES},
+        **{name: _middle(good, name) for name in _MIDDLES},
+        **{name: _middle(group, name) for name in _QUALITIES},
+        **{name: max(known(good, name), default=math.nan) for name in _HIGHEST},
+        **_init(good),
         **verdict,
     }
     return JobSummary(
         **fields,
-        status="ok" if "ok" in statuses else next(iter(statuses)),
+        simulated=any(row["simulated"] for row in group),
+        status=_status(statuses),
         statuses=statuses,
-        reasons=tuple(dict.fromkeys(str(r) for r in group["reason"].dropna() if r)),
+        reasons=tuple(dict.fromkeys(str(r) for r in known(group, "reason") if r)),
+        cause=next((str(cause) for cause in reversed(known(group, "cause")) if cause), None),
         outcome=outcome,
         rounds=len(good),
-        median_ms=_middle(latency),
-        fastest_ms=float(latency.min()) if len(good) else math.nan,
-        slowest_ms=float(latency.max()) if len(good) else math.nan,
+        median_ms=_middle(good, "latency_ms"),
+        fastest_ms=min(times, default=math.nan),
+        slowest_ms=max(times, default=math.nan),
         reference_psnr_db=_reference(group),
-        doubts=(*_round_doubts(group["doubts"]), *_job_doubts(good)),
+        profile=costs(next(iter(known(group, "profile")), None)),
+        doubts=doubts,
+        trust=trust.grade,
+        trust_reasons=trust.reasons,
     )
+
+
+def _status(statuses: dict[str, int]) -> str:
+    """``ok`` when any round is, else the most frequent of the others."""
+    return "ok" if "ok" in statuses else next(iter(statuses))
+
+
+def _bad_pct(statuses: dict[str, int]) -> float:
+    return 100 * (1 - statuses.get("ok", 0) / sum(statuses.values()))
+
+
+def _trust(
+    statuses: dict[str, int], outcome: str, doubts: Sequence[JobDoubt], *, measured: bool
+) -> Trust:
+    """The job's grade: from what became of it, how many rounds went wrong, and its doubts."""
+    found = place_findings(_status(statuses), outcome, measured=measured)
+    bad = _bad_pct(statuses)
+    if 0 < bad < 100:
+        found.append(("rounds_bad", {"percent": bad}))
+    return weigh([*found, *((doubt.code, doubt.numbers) for doubt in doubts)])
 
 
 _TEXTS = ("run", "key", "candidate", "name", "variant", "arch", "input", "device",
           "device_label", "delegate")  # fmt: skip
 _CONSTANTS = ("scale", "size_bytes", "threads", "rounds_planned", "bicubic_psnr_y",
               "bicubic_ssim_y")  # fmt: skip
-_MIDDLES = ("init_ms", "memory_init_mb", "memory_mb", "memory_peak_mb")
+_MIDDLES = ("memory_init_mb", "memory_mb", "memory_peak_mb", "memory_pss_mb")
+_HIGHEST = ("temperature_before_c", "temperature_after_c")
 _QUALITIES = ("psnr_y", "ssim_y", "reference_max_abs")
 
 
-def _middle(values: "pd.Series[Any]") -> float:
-    found = values.dropna()
-    return float(found.median()) if len(found) else math.nan
+def _middle(rows: Sequence[Row], name: str) -> float:
+    """The median of what is known of a column."""
+    found = known(rows, name)
+    return float(median(found)) if found else math.nan
 
 
-def _worst_verdict(group: pd.DataFrame) -> tuple[str, dict[str, float]]:
+def _init(good: Sequence[Row]) -> dict[str, float]:
+    """Cold, warm, and neither known: three numbers that no median may mix."""
+    by_kind: dict[str, list[Row]] = {}
+    for row in good:
+        by_kind.setdefault(str(row["init_kind"]), []).append(row)
+    told = {kind: by_kind.pop(kind, []) for kind in ("cold", "warm")}
+    rest = [row for rows in by_kind.values() for row in rows]
+    return {
+        "init_cold_ms": _middle(told["cold"], "init_ms"),
+        "init_warm_ms": _middle(told["warm"], "init_ms"),
+        "init_ms": _middle(rest, "init_ms"),
+    }
+
+
+def _worst_verdict(rows: Sequence[Row]) -> tuple[str, dict[str, float]]:
     """The least favourable outcome over the rounds, with the node counts of that round."""
     for outcome in _WORST_FIRST:
-        rounds = group[group["outcome"] == outcome]
-        if len(rounds):
-            row = rounds.iloc[0]
-            return outcome, {name: float(row[name]) for name in _NODES}
+        for row in rows:
+            if row["outcome"] == outcome:
+                return outcome, {name: float(row[name]) for name in _NODES}
     return "unknown", dict.fromkeys(_NODES, math.nan)
 
 
 _NODES = ("nodes_delegated", "nodes_total", "partitions")
 
 
-def _reference(group: pd.DataFrame) -> float:
+def _reference(rows: Sequence[Row]) -> float:
     """PSNR against the reference, dB; a comparison without any difference is infinite."""
-    found = _middle(group["reference_psnr_db"])
-    identical = bool((group["reference_max_abs"] == 0).any())
+    found = _middle(rows, "reference_psnr_db")
+    identical = 0 in known(rows, "reference_max_abs")
     return math.inf if math.isnan(found) and identical else found
-
-
-def _round_doubts(column: Iterable[str]) -> list[JobDoubt]:
-    """The rounds' doubts, each code once, with the numbers of its first appearance."""
-    found: dict[str, JobDoubt] = {}
-    for text in column:
-        for code, numbers in {d["code"]: d["numbers"] for d in json.loads(text)}.items():
-            before = found.get(code)
-            count = before.rounds + 1 if before else 1
-            found[code] = JobDoubt(code, before.numbers if before else numbers, count)
-    return list(found.values())
-
-
-def _job_doubts(good: pd.DataFrame) -> list[JobDoubt]:
-    """Doubts that only show over all rounds together."""
-    doubts, latency = [], good["latency_ms"]
-    if not len(good):
-        return []
-    if len(good) < FEW_ROUNDS:
-        doubts.append(JobDoubt("few_rounds", {"rounds": len(good)}, 0))
-    spread = float((latency.max() - latency.min()) / latency.median())
-    if spread > WIDE_SPREAD:
-        doubts.append(JobDoubt("wide_spread", {"percent": round(100 * spread)}, 0))
-    if (good["latency_from"] == "avg").any():
-        doubts.append(JobDoubt("average_used", {}, 0))
-    if good["outcome"].nunique() > 1:
-        doubts.append(JobDoubt("verdict_varies", {}, 0))
-    return doubts

@@ -1,16 +1,25 @@
 """How ``edgesr bench`` shows its plan and its result: tables, or one JSON document."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgesr.analysis.summary import JobSummary
-    from edgesr.bench.runner import BenchRequest, BenchResult
+    from edgesr.bench.runner import BenchRequest
+    from edgesr.bench.session import BenchResult
     from edgesr.cli._render import Terminal
+    from edgesr.device.info import DeviceInfo
+    from edgesr.device.profile import Profile
 
 
-def print_plan(terminal: "Terminal", request: "BenchRequest", *, as_json: bool) -> None:
+def print_plan(
+    terminal: "Terminal",
+    request: "BenchRequest",
+    phones: "Mapping[str, tuple[Profile, DeviceInfo]]",
+    *,
+    as_json: bool,
+) -> None:
     """The jobs and how long they may take.
 
     The document: ``suite`` {its fields}, ``jobs`` [{candidate, variant, device, delegate,
@@ -18,7 +27,7 @@ def print_plan(terminal: "Terminal", request: "BenchRequest", *, as_json: bool) 
     """
     from edgesr.bench.plan import estimate_s
 
-    jobs, suite = request.jobs(), request.suite
+    jobs, suite = request.jobs(phones), request.suite
     least, most = estimate_s(len(jobs) * suite.rounds, suite)
     if as_json:
         terminal.json(
@@ -58,9 +67,11 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
         documents = [job_document(job) for job in jobs]
         terminal.json({"run": str(result.run.path), "counts": result.counts, "jobs": documents})
         return
+    fleet = len({job.device for job in jobs}) > 1
     for candidate in dict.fromkeys(job.candidate for job in jobs):
-        _print_candidate(terminal, [job for job in jobs if job.candidate == candidate])
-    for line in _remarks(jobs):
+        own = [job for job in jobs if job.candidate == candidate]
+        _print_candidate(terminal, own, fleet=fleet)
+    for line in _remarks(jobs, fleet=fleet):
         terminal.print(line)
     terminal.print(f"run: {result.run.path}")
 
@@ -72,13 +83,19 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
       ``threads``, ``device``;
     * ``status``: ok when any round is, else the most frequent of failed, refused, timeout,
       device_lost, aborted, "not measured"; ``reason``: why the latest bad round is bad, or null;
+      ``cause``: the kind of the latest reason, or null;
     * ``rounds`` (good ones), and over them ``median_ms`` (median of their medians), ``spread_ms``
-      [smallest, largest of their medians] or null, ``init_ms``, ``memory_mb`` (growth of the
-      resident set, MiB);
+      [smallest, largest of their medians] or null, ``init_ms`` (where cold and warm are not told
+      apart, else ``init_cold_ms`` and ``init_warm_ms``), ``memory_mb`` (growth of the resident
+      set, MiB), ``memory_pss_mb`` (proportional set size, MiB);
     * ``verdict`` {requested, outcome: full, partial, fallback or unknown, nodes_total,
       nodes_delegated, partitions}: the worst over the rounds;
     * ``psnr_y`` (dB) and ``ssim_y`` of the pixels that the device made;
-    * ``doubts``: codes of the reasons not to trust the figures fully.
+    * ``doubts``: codes of the reasons not to trust the figures fully; ``trust``: A nothing to
+      doubt, B usable with care, C don't decide on it; ``trust_reasons``: codes of what keeps it
+      from A, the worst first;
+    * ``simulated``: whether a stand-in phone ran it, whose times are of the machine behind it;
+      ``selectable``: verified, and its pixels are not known to be wrong.
     """
     return {
         "candidate": job.name,
@@ -88,11 +105,15 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
         "device": job.device,
         "status": job.status,
         "reason": job.reasons[-1] if job.reasons else None,
+        "cause": job.cause,
         "rounds": job.rounds,
         "median_ms": job.median_ms,
         "spread_ms": [job.fastest_ms, job.slowest_ms] if job.measured else None,
         "init_ms": job.init_ms,
+        "init_cold_ms": job.init_cold_ms,
+        "init_warm_ms": job.init_warm_ms,
         "memory_mb": job.memory_mb,
+        "memory_pss_mb": job.memory_pss_mb,
         "verdict": {
             "requested": job.delegate,
             "outcome": job.outcome,
@@ -103,27 +124,47 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
         "psnr_y": job.psnr_y,
         "ssim_y": job.ssim_y,
         "doubts": [doubt.code for doubt in job.doubts],
+        "trust": job.trust,
+        "trust_reasons": list(job.trust_reasons),
+        "simulated": job.simulated,
+        "selectable": job.selectable,
     }
 
 
-def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"]) -> None:
+def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"], *, fleet: bool) -> None:
     from edgesr.report.text import figures, fixed
 
-    columns = ["asked for", "#ms", "#range", "#init ms", "#MiB"]
     scored = any(math.isfinite(job.psnr_y) for job in jobs)
+    columns = [*(["device"] if fleet else []), "asked for", "#ms", "#range", "#init ms", "#MiB"]
+    columns += [*(["#PSNR"] if scored else []), "trust", "ran on"]
     rows = []
     for job in jobs:
-        cells = [_asked(job), figures(job.median_ms), _range(job), figures(job.init_ms)]
+        cells = [_device(job)] if fleet else []
+        cells += [_asked(job), figures(job.median_ms), _range(job), _init(job)]
         cells += [fixed(job.memory_mb, 0), *([fixed(job.psnr_y, 2)] if scored else [])]
-        rows.append([*cells, _came_to(job)])
-    title = f"{jobs[0].name} ({jobs[0].candidate[:12]})"
-    terminal.table(title, [*columns, *(["#PSNR"] if scored else []), "ran on"], rows)
+        rows.append([*cells, job.trust, _came_to(job)])
+    terminal.table(f"{jobs[0].name} ({jobs[0].candidate[:12]})", columns, rows)
+
+
+def _device(job: "JobSummary") -> str:
+    from edgesr.report.text import short
+
+    return short(job.device_label, 48)
 
 
 def _asked(job: "JobSummary") -> str:
     from edgesr.report.wording import delegate_words
 
     return f"{delegate_words(job.delegate)} t{job.threads:.0f}"
+
+
+def _init(job: "JobSummary") -> str:
+    """Cold and warm where they are told apart, else one number."""
+    from edgesr.report.text import figures
+
+    kinds = ((job.init_cold_ms, "cold"), (job.init_warm_ms, "warm"))
+    known = [f"{figures(ms)} {kind}" for ms, kind in kinds if math.isfinite(ms)]
+    return ", ".join(known) or figures(job.init_ms)
 
 
 def _range(job: "JobSummary") -> str:
@@ -141,14 +182,14 @@ def _came_to(job: "JobSummary") -> str:
     return ("? " if job.doubts else "") + "; ".join(word for word in words if word)
 
 
-def _remarks(jobs: Sequence["JobSummary"]) -> list[str]:
+def _remarks(jobs: Sequence["JobSummary"], *, fleet: bool) -> list[str]:
     """Why rounds are bad, and what to doubt: one line for each cause, with the first's numbers."""
     from edgesr.report.text import clean, plural
     from edgesr.report.wording import ONCE, doubt_words
 
     causes: dict[str, list[tuple[str, str]]] = {}
     for job in jobs:
-        where = f"{job.name} {_asked(job)}"
+        where = f"{job.name} {_asked(job)}{f' on {_device(job)}' if fleet else ''}"
         for reason in job.reasons:
             causes.setdefault(reason, []).append((clean(reason), where))
         for doubt in job.doubts:

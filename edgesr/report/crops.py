@@ -23,7 +23,7 @@ Image = NDArray[np.uint8]
 
 WIDTH, HEIGHT = 160, 90
 MOST_TILES = 24
-"""Candidates shown per picture; the others' numbers stand in the table."""
+"""Cut-outs shown per picture; the other candidates' numbers stand in the table."""
 MOST_SCENES = 4
 """Pictures shown per page, over all runs, scales and input sizes."""
 _OVERVIEW_WIDTH = 480
@@ -132,20 +132,22 @@ def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
 def _candidate_tiles(
     folder: Path, jobs: Sequence[JobSummary], truth: Image, window: tuple[int, int, int, int]
 ) -> tuple[list[Tile], list[str]]:
-    """One tile per candidate: of its fastest measurement that has a picture."""
+    """One tile per candidate and device: of its fastest measurement that has a picture."""
     tiles, notes, done = [], [], set()
-    for job in sorted(jobs, key=lambda job: (not job.measured, job.median_ms)):
+    devices = {job.device for job in jobs}
+    for job in sorted(jobs, key=lambda job: (job.device, not job.measured, job.median_ms)):
         path = folder / f"{job.key}.png"
-        if job.candidate in done or not path.is_file():
+        if (job.candidate, job.device) in done or not path.is_file():
             continue
-        done.add(job.candidate)
+        done.add((job.candidate, job.device))
         cut = _cut(path, truth.shape, window)
         if cut is None:
             notes.append(f"{short(job.name, 60)}: the picture is damaged or of another size.")
             continue
-        tiles.append(Tile(short(job.name, 60), _detail(job), _png_uri(cut), "candidate"))
+        where = f" · {short(job.device_label, 48)}" if len(devices) > 1 else ""
+        tiles.append(Tile(short(job.name, 60), _detail(job) + where, _png_uri(cut), "candidate"))
     if len(tiles) > MOST_TILES:
-        notes.append(f"{len(tiles) - MOST_TILES} slower candidates are not shown.")
+        notes.append(f"{len(tiles) - MOST_TILES} further cut-outs are not shown.")
     return tiles[:MOST_TILES], notes
 
 

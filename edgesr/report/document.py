@@ -10,11 +10,11 @@ from edgesr import __version__
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.crops import Scene
-from edgesr.report.headline import NO_CRITERIA, headline, panels
+from edgesr.report.devices import devices, devices_section, notice
 from edgesr.report.provenance import candidate_facts, run_facts
-from edgesr.report.table import doubt_reasons, grade, html_table
+from edgesr.report.results import results
+from edgesr.report.table import html_table
 from edgesr.report.text import Markup, element, join, plural, short
-from edgesr.report.wording import delegate_words
 
 GENERATOR = "edgesr report"
 """How a page is recognised as ours."""
@@ -86,7 +86,8 @@ def _header(content: Content) -> Markup:
     first = content.runs[-1].header
     when = str(first.get("created_at") or "")
     names = ", ".join(short(run.name, 40) for run in content.runs[:4])
-    links = [("results", "Results"), *((p.name, p.title) for p in content.plots)]
+    links = [("results", "Results"), ("devices", "Devices")]
+    links += [(p.name, p.title) for p in content.plots]
     links += [("pictures", "Pictures")] if content.scenes else []
     links += [("table", "All jobs"), ("provenance", "Provenance")]
     items = (element("li", element("a", title, href=f"#{anchor}")) for anchor, title in links)
@@ -106,105 +107,12 @@ def _header(content: Content) -> Markup:
 
 
 def _sections(content: Content) -> list[Markup]:
-    sections = [_results(content.jobs), *(_plot(one) for one in content.plots)]
+    found = devices(content.runs)
+    sections = [results(content.jobs, notice(found)), devices_section(found)]
+    sections += [_plot(one) for one in content.plots]
     if content.scenes:
         sections.append(_pictures(content.scenes))
     return [*sections, _table(content.jobs), _provenance(content.runs)]
-
-
-def _results(jobs: Sequence[JobSummary]) -> Markup:
-    found = panels(jobs)
-    cards = [
-        element("article", element("h3", title), element("p", headline(members)), class_="card")
-        for title, members in found.items()
-    ]
-    empty = element("p", "These runs hold no jobs.")
-    return element(
-        "section",
-        element("h2", "Results"),
-        _tally(jobs),
-        *(cards or [empty]),
-        element("p", NO_CRITERIA, class_="quiet"),
-        *_trouble(jobs),
-        *_doubts(jobs),
-        id="results",
-    )
-
-
-def _tally(jobs: Sequence[JobSummary]) -> Markup:
-    grades = [grade(job) for job in jobs]
-    numbers = (
-        (len({job.candidate for job in jobs}), "candidates", ""),
-        (len(jobs), "jobs", ""),
-        (grades.count("good"), "verified without doubt", "good"),
-        (grades.count("doubt"), "with doubt", "doubt"),
-        (grades.count("bad"), "without a usable time", "bad"),
-    )
-    return element(
-        "ul",
-        *(
-            element("li", element("b", str(n)), f" {what}", class_=kind)
-            for n, what, kind in numbers
-        ),
-        class_="tally",
-    )
-
-
-def _trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
-    """Reasons of refused, failed and unmeasured jobs, each once with the number of its jobs."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for job in jobs:
-        if grade(job) == "bad":
-            reason = job.reasons[0] if job.reasons else _silent_reason(job)
-            key = (job.delegate, _kind(job), reason)
-            counts[key] = counts.get(key, 0) + 1
-    if not counts:
-        return []
-    items = [
-        element(
-            "li",
-            element("b", f"{delegate_words(short(delegate, 20))}, {plural(n, 'job')} {kind}: "),
-            short(reason, 300),
-        )
-        for (delegate, kind, reason), n in sorted(counts.items(), key=lambda item: -item[1])[:12]
-    ]
-    rest = len(counts) - len(items)
-    more = [element("li", f"and {plural(rest, 'other reason')}, see the table")] if rest else []
-    return [element("h3", "What gave no usable time, and why"),
-            element("ul", *items, *more, class_="trouble")]  # fmt: skip
-
-
-def _doubts(jobs: Sequence[JobSummary]) -> list[Markup]:
-    """Why jobs with a time are doubtful: each reason once, with an example's numbers."""
-    found: dict[str, list[str]] = {}
-    for job in jobs:
-        if grade(job) == "doubt":
-            for code, words in doubt_reasons(job):
-                found.setdefault(code, []).append(words)
-    if not found:
-        return []
-    items = [
-        element(
-            "li",
-            element("b", f"{plural(len(words), 'job')}: "),
-            "for example, " if len(set(words)) > 1 else "",
-            short(words[0], 300),
-        )
-        for words in sorted(found.values(), key=len, reverse=True)[:12]
-    ]
-    return [element("h3", "What is doubtful, and why"), element("ul", *items, class_="trouble")]
-
-
-def _kind(job: JobSummary) -> str:
-    if job.outcome == "fallback":
-        return "fell back"
-    return "ended without a usable time" if job.status == "ok" else job.status
-
-
-def _silent_reason(job: JobSummary) -> str:
-    if job.outcome == "fallback":
-        return "the delegate took nothing; the times are the CPU's and are not credited to it"
-    return "planned, and no record of it" if job.status == "not measured" else "no reason recorded"
 
 
 def _plot(plot: PlotOnPage) -> Markup:
@@ -229,8 +137,8 @@ def _pictures(scenes: Sequence[Scene]) -> Markup:
         element(
             "p",
             "The same place in the low-res input, bicubic, each candidate (pixels as the "
-            "device produced them, in order of latency) and the truth. The window is the one "
-            "with the most edges. dB: mean PSNR-Y over all images.",
+            "device produced them, per device in order of latency) and the truth. The window is "
+            "the one with the most edges. dB: mean PSNR-Y over all images.",
         ),
         *(_scene(scene) for scene in scenes),
         id="pictures",

@@ -1,50 +1,73 @@
 """The facts that a reader takes away first, one sentence per comparable group."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.text import clean, figures, fixed, plural, short
+from edgesr.report.text import clean, figures, fixed, join_known, plural, short
 from edgesr.report.wording import delegate_words, doubt_words, node_words
 
 NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
 
+PanelT = TypeVar("PanelT")
+MOST_PANELS = 24
+"""Panels drawn per plot."""
 SAME_QUALITY_DB = 0.05
 """PSNR differences below this are taken for none when the best is named."""
 
 
-def panel_of(job: JobSummary, *, several_runs: bool) -> str:
-    """Jobs of one panel may be compared: same device, scale and input size, and same run."""
-    scale = f"×{job.scale:.0f}" if math.isfinite(job.scale) else "scale unknown"
-    parts = [short(job.device_label, 40), scale, job.input]
-    if several_runs:
-        parts.append(f"run {short(job.run, 26)}")
-    return " · ".join(part for part in parts if part)
-
-
 def panels(jobs: Sequence[JobSummary]) -> dict[str, list[JobSummary]]:
-    """The jobs by panel, in order of first appearance."""
+    """Title -> jobs that may be compared: same run, device, scale and input size.
+
+    In order of first appearance. Two panels never share a title.
+    """
     several = len({job.run for job in jobs}) > 1
-    found: dict[str, list[JobSummary]] = {}
+    found: dict[tuple[str, str, str, str], list[JobSummary]] = {}
     for job in jobs:
-        found.setdefault(panel_of(job, several_runs=several), []).append(job)
-    return found
+        found.setdefault((job.run, job.device, f"{job.scale:.0f}", job.input), []).append(job)
+    titled: dict[str, list[JobSummary]] = {}
+    for members in found.values():
+        title = wanted = _title(members[0], several_runs=several)
+        number = 1
+        while title in titled:  # two long names, shortened to the same one
+            number += 1
+            title = f"{wanted} ({number})"
+        titled[title] = members
+    return titled
+
+
+def first_panels(drawn: Mapping[str, PanelT]) -> tuple[dict[str, PanelT], str]:
+    """The panels that a plot shows, and a remark about those it leaves out.
+
+    A fleet has hundreds; a plot of so many is no picture any more.
+    """
+    shown = dict(list(drawn.items())[:MOST_PANELS])
+    rest = len(drawn) - len(shown)
+    return shown, f"{plural(rest, 'further panel')} left out: see the table." if rest else ""
+
+
+def _title(job: JobSummary, *, several_runs: bool) -> str:
+    scale = f"×{job.scale:.0f}" if math.isfinite(job.scale) else "scale unknown"
+    run = f"run {short(job.run, 26)}" if several_runs else ""
+    return join_known(short(job.device_label, 48), scale, job.input, run)
 
 
 def headline(jobs: Sequence[JobSummary]) -> str:
     """The fastest verified measurement of a panel and its quality, in a few sentences."""
-    verified = [job for job in jobs if job.verified]
+    verified = [job for job in jobs if job.selectable]
     if not verified:
         measured = sum(job.measured for job in jobs)
         return (
             f"Nothing here is verified: of {plural(len(jobs), 'job')}, {measured} gave a time, "
-            "and none of them without a failed round and with the whole graph where it was asked "
-            "to run."
+            "and none of them without a failed round, with the whole graph where it was asked "
+            "to run, and with pixels that are right."
         )
     best = min(verified, key=lambda job: job.median_ms)
     sentences = [_fastest(best, len(verified))]
     if best.doubts:
-        sentences.append(f"Doubt: {'; '.join(doubt_words(d) for d in best.doubts)}.")
+        doubts = "; ".join(doubt_words(doubt) for doubt in best.doubts)
+        sentences.append(f"Trust {best.trust}: {doubts}.")
     partial = _faster_partial(jobs, best)
     if partial is not None:
         nodes = f" ({node_words(partial)})" if node_words(partial) else ""
@@ -64,7 +87,7 @@ def headline(jobs: Sequence[JobSummary]) -> str:
 
 def _faster_partial(jobs: Sequence[JobSummary], best: JobSummary) -> JobSummary | None:
     """The fastest of those that beat the best with only a part of the graph delegated."""
-    partial = [job for job in jobs if job.measured and job.outcome == "partial"]
+    partial = [job for job in jobs if job.measured and job.outcome == "partial" and job.pixels_ok]
     faster = [job for job in partial if job.median_ms < best.median_ms]
     return min(faster, key=lambda job: job.median_ms, default=None)
 

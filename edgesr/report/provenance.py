@@ -1,10 +1,12 @@
-"""Where the numbers come from: machine, engine, settings, checkpoints, versions."""
+"""Where the numbers come from: devices, engines, settings, checkpoints, versions."""
 
 import json
 from typing import Any
 
-from edgesr.analysis.rows import RunData, mapping
-from edgesr.report.text import clean, plural, short
+from edgesr.analysis.devices import devices_of, mapping
+from edgesr.analysis.rows import RunData
+from edgesr.report.devices import device_line
+from edgesr.report.text import clean, join_known, plural, short
 
 Facts = list[tuple[str, str]]
 """(what, value) in the order of the page."""
@@ -13,13 +15,11 @@ Facts = list[tuple[str, str]]
 def run_facts(run: RunData) -> Facts:
     """Everything about one run, each as (what, value)."""
     header = run.header
-    engine = mapping(header.get("engine"))
     facts: Facts = [("Run", run.name), ("Measured", _text(header.get("created_at")))]
-    for name, device in mapping(header.get("devices")).items():
-        facts.append((f"Device {short(str(name), 40)}", _device(mapping(device))))
+    for name, device in devices_of(header).items():
+        facts.append((f"Device {short(name, 40)}", device_line(device)))
     facts += [
-        ("Engine", _listed(engine, ("name", "version", "path"))),
-        ("Engine sha256", _text(engine.get("sha256"))),
+        *_engines(header),
         ("Suite", _settings(mapping(header.get("suite")))),
         *_accuracy(mapping(header.get("accuracy"))),
         ("Versions", _settings(mapping(header.get("versions")))),
@@ -70,16 +70,25 @@ def _accuracy(accuracy: dict[str, Any]) -> Facts:
     ]
 
 
-def _device(device: dict[str, Any]) -> str:
-    cores, memory = device.get("cores"), device.get("memory_mb")
-    parts = [_text(device.get(name)) for name in ("model", "os", "cpu", "abi")]
-    parts += [f"{cores} cores"] if cores else []
-    parts += [f"{memory:.0f} MB memory"] if isinstance(memory, int | float) else []
-    return " · ".join(part for part in dict.fromkeys(parts) if part)
+def _engines(header: dict[str, Any]) -> Facts:
+    """Every program that measured, with its sha256 and, where there are several, its devices."""
+    used: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    for name, device in devices_of(header).items():
+        key = json.dumps(device.engine, sort_keys=True, default=str)
+        used.setdefault(key, (dict(device.engine), []))[1].append(name)
+    if not used:
+        used[""] = (mapping(header.get("engine")), [])
+    facts: Facts = []
+    for engine, names in used.values():
+        where = f" on {', '.join(short(name, 40) for name in names)}" if len(used) > 1 else ""
+        facts.append((f"Engine{where}", _listed(engine, ("name", "version", "family", "path"))))
+        unknown = "not known" if engine else ""
+        facts.append((f"Engine sha256{where}", _text(engine.get("sha256")) or unknown))
+    return facts
 
 
 def _listed(tree: dict[str, Any], names: tuple[str, ...]) -> str:
-    return " · ".join(_text(tree.get(name)) for name in names if tree.get(name))
+    return join_known(*(_text(tree.get(name)) for name in names))
 
 
 def _settings(tree: dict[str, Any]) -> str:

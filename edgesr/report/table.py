@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgesr.analysis.summary import JobSummary
+from edgesr.analysis.trust import Grade, severity
 from edgesr.report.text import NONE, Markup, count, element, figures, fixed, join, short
 from edgesr.report.wording import (
+    TRUST_LEGEND,
     delegate_words,
     doubt_words,
     reference_words,
@@ -23,12 +25,20 @@ class Column:
     text: Callable[[JobSummary], str]
     value: Callable[[JobSummary], float] | None = None
     """The number to sort by, where the column holds numbers."""
+    optional: bool = False
+    """Left out where no job has it."""
 
 
 def _range(job: JobSummary) -> str:
     if job.rounds < 2:
         return NONE
     return f"{figures(job.fastest_ms)}–{figures(job.slowest_ms)}"
+
+
+def _hottest(job: JobSummary) -> float:
+    """The highest temperature before or after a round; NaN where none is known."""
+    known = (job.temperature_before_c, job.temperature_after_c)
+    return max((value for value in known if not math.isnan(value)), default=math.nan)
 
 
 def _rounds(job: JobSummary) -> str:
@@ -41,6 +51,7 @@ COLUMNS = (
     Column("Asked for", lambda job: delegate_words(job.delegate)),
     Column("Threads", lambda job: count(job.threads), lambda job: job.threads),
     Column("Status", status_words),
+    Column("Trust", lambda job: job.trust),
     Column("Median ms", lambda job: figures(job.median_ms), lambda job: job.median_ms),
     Column("Range ms", _range, lambda job: job.slowest_ms - job.fastest_ms),
     Column("Rounds", _rounds, lambda job: job.rounds),
@@ -49,41 +60,73 @@ COLUMNS = (
     Column("SSIM-Y", lambda job: fixed(job.ssim_y, 4), lambda job: job.ssim_y),
     Column("Size kB", lambda job: figures(job.size_bytes / 1e3), lambda job: job.size_bytes),
     Column("Memory MiB", lambda job: fixed(job.memory_mb, 1), lambda job: job.memory_mb),
+    Column(
+        "PSS MiB", lambda j: fixed(j.memory_pss_mb, 1), lambda j: j.memory_pss_mb, optional=True
+    ),
     Column("Init ms", lambda job: figures(job.init_ms), lambda job: job.init_ms),
+    Column(
+        "Cold init ms", lambda j: figures(j.init_cold_ms), lambda j: j.init_cold_ms, optional=True
+    ),
+    Column(
+        "Warm init ms", lambda j: figures(j.init_warm_ms), lambda j: j.init_warm_ms, optional=True
+    ),
+    Column("Hottest °C", lambda job: fixed(_hottest(job), 1), _hottest, optional=True),
     Column("Ran on", verdict_words),
     Column("vs fp32 reference", reference_words, lambda job: job.reference_psnr_db),
     Column("Variant", lambda job: short(job.variant, 20)),
     Column("Input", lambda job: job.input),
-    Column("Device", lambda job: short(job.device_label, 40)),
+    Column("Device", lambda job: short(job.device_label, 48)),
     Column("Remarks", lambda job: "; ".join(remarks(job))),
 )
 
 
 def remarks(job: JobSummary) -> list[str]:
-    """Reasons of what went wrong and doubts about what went right, in words."""
+    """Reasons of what went wrong, and doubts in words with what each does to the grade."""
     reasons = [short(reason, 300) for reason in job.reasons]
-    return [*reasons, *(doubt_words(doubt) for doubt in job.doubts)]
+    return [*reasons, *(f"{grade}: {words}" for _, grade, words in _worded_doubts(job))]
 
 
-def doubt_reasons(job: JobSummary) -> list[tuple[str, str]]:
-    """(code, words) for all that makes a job with a time doubtful."""
-    reasons = [(doubt.code, doubt_words(doubt)) for doubt in job.doubts]
+def doubt_reasons(job: JobSummary) -> list[tuple[str, Grade, str]]:
+    """(code, grade, words) for all that keeps a job with a time from grade A."""
+    found = [one for one in _worded_doubts(job) if one[1] != "A"]
     if job.outcome != "full":
-        reasons.append((f"verdict {job.outcome}", verdict_words(job)))
+        code = f"verdict_{job.outcome}"
+        found.append((code, severity(code), verdict_words(job)))
     if set(job.statuses) != {"ok"}:
-        reasons.append(("rounds", f"not every round is good: {status_words(job)}"))
-    return reasons
+        words = f"not every round is good: {status_words(job)}"
+        weight = severity("rounds_bad", {"percent": job.bad_rounds_pct})
+        found.append(("rounds_bad", weight, words))
+    return found
+
+
+def _worded_doubts(job: JobSummary) -> list[tuple[str, Grade, str]]:
+    return [(d.code, severity(d.code, d.numbers), doubt_words(d)) for d in job.doubts]
 
 
 def grade(job: JobSummary) -> str:
     """``bad`` without a usable time, ``doubt`` with a reason to look twice, else ``good``."""
     if not job.measured or job.outcome == "fallback":
         return "bad"
-    return "doubt" if job.doubts or set(job.statuses) != {"ok"} or not job.verified else "good"
+    return "good" if job.trust == "A" else "doubt"
+
+
+def columns(jobs: Sequence[JobSummary]) -> list[Column]:
+    """The columns that have something to show; of several devices, the device comes second."""
+    shown = [
+        column
+        for column in COLUMNS
+        if not column.optional or any(column.text(job) != NONE for job in jobs)
+    ]
+    if len({job.device for job in jobs}) > 1:
+        device = next(column for column in shown if column.title == "Device")
+        shown.remove(device)
+        shown.insert(1, device)
+    return shown
 
 
 def html_table(jobs: Sequence[JobSummary]) -> Markup:
     """The table for the page: complete without scripts, sortable with them."""
+    shown = columns(jobs)
     head = join(
         *(
             element(
@@ -93,7 +136,7 @@ def html_table(jobs: Sequence[JobSummary]) -> Markup:
                 class_="n" if column.value else None,
                 data_sort="number" if column.value else "text",
             )
-            for column in COLUMNS
+            for column in shown
         )
     )
     caption = element(
@@ -101,21 +144,23 @@ def html_table(jobs: Sequence[JobSummary]) -> Markup:
         element(
             "span",
             "Every job, also those that were refused, failed or not measured. Range: smallest to "
-            "largest of the rounds' medians. Memory: growth of the resident set over a round.",
+            "largest of the rounds' medians. Memory: growth of the resident set over a round. "
+            f"Trust: {TRUST_LEGEND}; the remarks say why.",
         ),
     )
-    body = element("tbody", *(_html_row(job) for job in jobs))
+    body = element("tbody", *(_html_row(job, shown) for job in jobs))
     return element("table", caption, element("thead", element("tr", head)), body, id="jobs")
 
 
 def markdown_table(jobs: Sequence[JobSummary]) -> str:
     """The table for report.md."""
+    shown = columns(jobs)
     lines = [
-        "| " + " | ".join(column.title for column in COLUMNS) + " |",
-        "|" + "|".join(" --: " if column.value else " --- " for column in COLUMNS) + "|",
+        "| " + " | ".join(column.title for column in shown) + " |",
+        "|" + "|".join(" --: " if column.value else " --- " for column in shown) + "|",
     ]
     lines += [
-        "| " + " | ".join(markdown_cell(column.text(job)) for column in COLUMNS) + " |"
+        "| " + " | ".join(markdown_cell(column.text(job)) for column in shown) + " |"
         for job in jobs
     ]
     return "\n".join(lines)
@@ -128,13 +173,15 @@ def markdown_cell(text: str) -> str:
     return text
 
 
-def _html_row(job: JobSummary) -> Markup:
+def _html_row(job: JobSummary, shown: Sequence[Column]) -> Markup:
     cells = []
-    for column in COLUMNS:
+    for column in shown:
         if column.title == "Candidate":
             cells.append(element("th", column.text(job), scope="row", title=job.name))
         elif column.title == "Status":
             cells.append(element("td", _badge(job)))
+        elif column.title == "Trust":
+            cells.append(element("td", element("b", job.trust, class_=f"trust {job.trust}")))
         elif column.title == "Remarks":
             items = [element("li", remark) for remark in remarks(job)]
             cells.append(element("td", element("ul", *items) if items else "", class_="remarks"))

@@ -75,6 +75,11 @@ def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
+def join_known(*parts: str) -> str:
+    """The parts that are not empty, side by side."""
+    return " · ".join(part for part in parts if part)
+
+
 def count(value: float) -> str:
     """A whole number, or the dash."""
     return f"{value:.0f}" if math.isfinite(value) else NONE

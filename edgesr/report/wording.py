@@ -2,30 +2,62 @@
 
 import math
 
-from edgesr.analysis.summary import JobDoubt, JobSummary
+from edgesr.analysis.doubts import JobDoubt
+from edgesr.analysis.summary import JobSummary
 from edgesr.report.text import NONE, clean, plural
 
+NOT_AN_APP = (
+    "Latency of a command-line program is not that of an app: schedulers treat both differently."
+)
+SIMULATED = "simulated phone: times are of the machine behind it"
+UNLISTED = "no device profile knows this phone: its big cores are worked out, limits are general"
+
 DOUBTS = {
-    # found over all rounds of a job (edgesr.analysis.summary)
+    # found over all rounds of a job (edgesr.analysis.doubts)
     "few_rounds": "fewer than three good rounds ({rounds}): the spread says little",
     "wide_spread": "rounds differ by {percent} % of their median",
     "average_used": "the engine printed no median: averages are used instead",
     "verdict_varies": "rounds disagree about where the graph ran; the worst is shown",
+    "drift": "it became slower from round to round: by {percent} % over {rounds} rounds",
+    "clock_drift": "the clock fell from round to round: by {percent} % over {rounds} rounds",
     # written into records while measuring (edgesr.bench.doubts)
     "busy": "other programs kept {load} cores busy",
     "hot": "the device was hot: {temperature_c} °C, its limit is {limit_c}",
+    "temperature_unknown": "the device tells no temperature: whether it was hot is not known",
+    "throttled": "Android slowed the phone down for its heat: thermal status {thermal_status}",
+    "battery_low": "the battery was low: {battery_pct} %, the limit is {limit_pct} %",
     "clock_changed": "the clock fell from {before_mhz} to {after_mhz} MHz",
+    "clock_capped": "the system allowed only {limit_mhz} of {max_mhz} MHz",
+    "screen_changed": "the screen went from {before} to {after} during the round",
     "count_low": "only {count} of {asked} inferences were run",
+    "picked_up": "the phone was out of reach for {seconds} s while it measured",
+    "relaunched": "the round was started a second time: {reason}",
+    "gpu_dequantizes": "the GPU computes an integer model in floating point",
+    "simulated": SIMULATED,
+    "unlisted": UNLISTED,
     "memory_failed": "the peak of memory could not be measured: {reason}",
+    "no_pss": "the phone's own measure of memory (PSS) could not be read: {reason}",
+    "profile_failed": "the times of single operations could not be measured: {reason}",
     "accuracy_failed": "the quality could not be measured: {reason}",
     "accuracy_no_pairs": "the quality was not measured: {reason}",
     "accuracy_window": "quality is of the top left {pct} % of each picture",
+    "pixels_wrong": "wrong pixels: {psnr_db} dB to the fp32 reference, the floor is {floor_db} dB",
+    "pixels_not_finite": "wrong pixels: some are not even finite numbers",
     "engine_changed": "the engine changed during the run: {before} before, {now} now",
+    "binary_changed": "the same download now gives another program: {before} before, {now} now",
 }
 """Code -> sentence; names in braces come from the doubt's numbers."""
 
-ONCE = frozenset({"memory_failed", "accuracy_failed", "accuracy_no_pairs", "accuracy_window"})
-"""Doubts about what is measured once per job: in how many rounds they were seen says nothing."""
+ONCE = frozenset({
+    "memory_failed", "no_pss", "profile_failed", "accuracy_failed", "accuracy_no_pairs",
+    "accuracy_window", "pixels_wrong", "pixels_not_finite", "simulated", "unlisted",
+    "gpu_dequantizes", "binary_changed",
+})  # fmt: skip
+"""Doubts about what holds for the whole job: in how many rounds they were seen says nothing."""
+
+TRUST = {"A": "nothing to doubt", "B": "usable with care", "C": "don't decide on it"}
+"""Trust grade -> what it means."""
+TRUST_LEGEND = ", ".join(f"{grade} {words}" for grade, words in TRUST.items())
 
 STATUSES = {
     "ok": "ok",
@@ -38,12 +70,32 @@ STATUSES = {
 }
 
 DELEGATES = {"cpu": "CPU", "xnnpack": "XNNPACK", "gpu": "GPU", "nnapi": "NNAPI"}
+_GPU_PARTS = {"cl": "(OpenCL)", "gl": "(OpenGL)"}
+
+
+def split_placed(placed: str) -> tuple[str, str]:
+    """(delegate, what became of it): ``gpu-cl fell back`` -> ``gpu-cl``, ``fell back``."""
+    for suffix in ("fell back", "unproven"):
+        if placed.endswith(f" {suffix}"):
+            return placed.removesuffix(f" {suffix}"), suffix
+    return placed, ""
+
+
+def delegate_base(delegate: str) -> str:
+    """What a variant is of: ``gpu-cl-fp32`` -> ``gpu``, ``nnapi:NAME`` -> ``nnapi``."""
+    if delegate.startswith("nnapi:"):
+        return "nnapi"
+    return "gpu" if delegate.startswith("gpu-") else delegate
 
 
 def delegate_words(placed: str) -> str:
-    """``xnnpack`` -> ``XNNPACK``, ``gpu fell back`` -> ``GPU fell back``."""
-    first, _, rest = placed.partition(" ")
-    return f"{DELEGATES.get(first, clean(first))} {rest}".strip()
+    """``xnnpack`` -> ``XNNPACK``, ``gpu-cl-fp32 fell back`` -> ``GPU (OpenCL) fp32 fell back``."""
+    delegate, fate = split_placed(placed)
+    base = delegate_base(delegate)
+    rest = delegate[len(base) + 1 :]
+    parts = [rest] if base == "nnapi" else [_GPU_PARTS.get(p, p) for p in rest.split("-")]
+    words = [DELEGATES.get(base, clean(base)), *(clean(part) for part in parts), fate]
+    return " ".join(word for word in words if word)
 
 
 def doubt_words(doubt: JobDoubt) -> str:

@@ -10,11 +10,13 @@ from PIL import Image, ImageDraw
 
 from edgesr.results.records import (
     Accuracy,
+    DeviceState,
     Doubt,
     Engine,
     Job,
     Latency,
     Memory,
+    OpTime,
     Record,
     Verdict,
 )
@@ -81,6 +83,102 @@ def ok_record(job: Job, number: int, median_ms: float, **changes: Any) -> Record
     return Record(**fields)
 
 
+PHONES: dict[str, dict[str, Any]] = {
+    "2A111FDH2005XY": {
+        "model": "Pixel 7", "os": "Android 14", "android": "14", "api": 34, "soc": "Tensor G2",
+        "gpu": "Mali-G710 MP7", "cores": 8, "memory_mb": 7614, "abi": "arm64-v8a",
+        "profile": "pixel-7", "listed": True, "simulated": None, "serial": "2A111FDH2005XY",
+        "server": "127.0.0.1:5037", "build": "google/panther/panther:14/AP2A.240805.005",
+        "clusters": [{"cpus": [0, 1, 2, 3], "max_mhz": 1803.0}, {"cpus": [4, 5], "max_mhz": 2348.0},
+                     {"cpus": [6, 7], "max_mhz": 2850.0}],
+        "engine": {"name": "benchmark_model", "sha256": "cd" * 32, "version": "nightly",
+                   "family": "classic", "path": "benchmark_model_arm64"},
+    },
+    "R58N70ABCDE": {
+        "model": "SM-A145R", "os": "Android 13", "android": "13", "api": 33, "soc": None,
+        "gpu": "Mali-G52", "cores": 8, "memory_mb": 3712, "abi": "armeabi-v7a",
+        "profile": "unlisted", "listed": False, "serial": "R58N70ABCDE", "clusters": None,
+        "engine": {"name": "benchmark_model", "sha256": "ef" * 32, "family": "litert"},
+    },
+    "127.0.0.1:46001": {
+        "model": "Redmi 12C", "android": "12", "api": 31, "soc": "Helio G85", "cores": 8,
+        "memory_mb": 3800, "abi": "arm64-v8a", "profile": "redmi-12c", "listed": True,
+        "simulated": True, "clusters": [{"cpus": "0-5", "max_mhz": None}, "torn"],
+        "engine": {"name": "litert-python", "sha256": None, "version": "2.3.0"},
+    },
+}  # fmt: skip
+PHONE_DELEGATES = ("cpu", "xnnpack", "gpu-cl-fp32", "nnapi:qti-dsp")
+FLEET_ROUNDS = 6
+
+
+def fleet_run(workspace: Path) -> RunFolder:
+    """2 candidates on 3 phones with 4 delegates and everything that phones bring along."""
+    names = [f"elsr_x2-360x640-{variant}" for variant in ("fp32", "int8")]
+    manifests = [manifest(name, name.rpartition("-")[2], "elsr_x2") for name in names]
+    jobs = [
+        Job(candidate=one["id"], variant=one["variant"], device=phone, delegate=d, threads=4)
+        for one in manifests for phone in PHONES for d in PHONE_DELEGATES
+    ]  # fmt: skip
+    head = header(manifests, jobs, devices=PHONES, suite={"name": "quick", "rounds": FLEET_ROUNDS})
+    del head["engine"]
+    run = Workspace(workspace).new_run(head)
+    random = np.random.default_rng(5)
+    for number in range(FLEET_ROUNDS):
+        for job in jobs:
+            record = _phone_record(job, number, random)
+            if record is not None:
+                run.append(record)
+    return run
+
+
+def _phone_record(job: Job, number: int, random: np.random.Generator) -> Record | None:
+    slow = {"2A111FDH2005XY": 1.0, "R58N70ABCDE": 3.4, "127.0.0.1:46001": 1.7}[job.device]
+    cost = dict(zip(PHONE_DELEGATES, (9.0, 4.0, 2.2, 3.1), strict=True))[job.delegate]
+    ms = slow * cost * (0.6 if job.variant == "int8" else 1) * float(random.normal(1, 0.01))
+    if job.device == "R58N70ABCDE" and job.delegate.startswith("gpu"):
+        return None if number else Record(
+            job=job, round=0, status="refused", cause="no_opencl",
+            reason="this phone has no OpenCL, and OpenGL failed too")  # fmt: skip
+    changes: dict[str, Any] = {
+        "engine": Engine(name="benchmark_model", sha256="cd" * 32),
+        "before": DeviceState(temperature_c=31.0 + number, battery_pct=80, charging="usb",
+                              thermal_status=0, big_core_clock_mhz=2850.0,
+                              big_core_limit_mhz=2850.0, screen_on=False, busy_pct=3.0),
+        "after": DeviceState(temperature_c=32.5 + number, cpu_temperature_c=61.0,
+                             big_core_limit_mhz=2850.0),
+    }  # fmt: skip
+    if job.delegate.startswith("gpu"):
+        changes["init_kind"] = "cold" if number == 0 else "warm"
+        changes["init_us"] = 812_000.0 if number == 0 else 93_000.0
+    if job.delegate == "nnapi:qti-dsp":
+        verdict = Verdict(requested=job.delegate, outcome="fallback", nodes_total=12,
+                          nodes_delegated=0)  # fmt: skip
+        return ok_record(job, number, ms, verdict=verdict, cause="fallback", **changes)
+    if number == 0:
+        psnr = 20.0 if job.variant == "int8" and job.delegate.startswith("gpu") else 44.0
+        changes["memory_mb"] = Memory(init=20.0, overall=38.0, peak=44.0, pss=51.5)
+        changes["profile"] = _operations(ms)
+        changes["accuracy"] = Accuracy(psnr_y=34.9 if psnr > 30 else 19.0, ssim_y=0.95, images=2,
+                                       reference_psnr_db=psnr, reference_max_abs=3,
+                                       floor_db=30.0, protocol="y")  # fmt: skip
+    if job.device == "2A111FDH2005XY" and job.delegate == "xnnpack" and job.variant == "fp32":
+        ms *= 1 + 0.05 * number  # it throttles
+    record = ok_record(job, number, ms, **changes)
+    if job.device == "127.0.0.1:46001":
+        record = record.model_copy(update={"simulated": True, "doubts": [Doubt(code="simulated")]})
+    return record
+
+
+def _operations(ms: float) -> tuple[OpTime, ...]:
+    """A network's worth of operations that together take so many ms."""
+    convolutions = [OpTime(op="Convolution (NHWC, F32) IGEMM", name=f"conv {n}", ms=0.1 * ms,
+                           pct=10.0, calls=1) for n in range(7)]  # fmt: skip
+    others = [OpTime(op=op, ms=share * ms) for op, share in (
+        ("Depth To Space", 0.12), ("Add (ND)", 0.08), ("Clamp", 0.05), ("Copy", 0.03),
+        ("PRELU", 0.015), ("Transpose", 0.005))]  # fmt: skip
+    return (*convolutions, *others)
+
+
 def simple_run(workspace: Path, rounds: tuple[float, ...] = (10.0, 11.0, 12.0)) -> RunFolder:
     """One candidate on xnnpack with two threads."""
     name = "elsr_x2-360x640-fp32"
@@ -134,8 +232,10 @@ def _records(job: Job, name: str, random: np.random.Generator) -> list[Record]:
         accuracy = Accuracy(psnr_y=level, ssim_y=0.952, reference_psnr_db=None,
                             reference_max_abs=0, images=2, protocol="y")  # fmt: skip
     good = [
-        ok_record(job, n, ms * float(random.normal(1, 0.02)), accuracy=accuracy) for n in range(3)
-    ]
+        ok_record(job, n, ms * float(random.normal(1, 0.02)), accuracy=accuracy,
+                  profile=_operations(ms) if n == 0 and variant == "fp32" else None)
+        for n in range(3)
+    ]  # fmt: skip
     return _spoil(job, network, variant, good)
 
 

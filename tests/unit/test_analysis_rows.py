@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from fake_runs import candidate_id, full_run, header, manifest, ok_record, simple_run
 
-from edgesr.analysis.rows import NOT_MEASURED, number, read_run, tidy_rows
+from edgesr.analysis.devices import number
+from edgesr.analysis.rows import NOT_MEASURED, read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise, summary_frame
 from edgesr.results.records import Accuracy, Doubt, Job, Latency, Record, Verdict
 from edgesr.results.store import RunFolder, Workspace

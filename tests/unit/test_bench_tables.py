@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from edgesr.bench.runner import BenchResult
+from edgesr.bench.session import BenchResult
 from edgesr.cli._bench_tables import print_result
 from edgesr.cli._render import Terminal
 from edgesr.results.records import Doubt, Job, Record, Verdict
 from edgesr.results.store import RunFolder, Workspace
-from tests.unit.fake_runs import candidate_id, header, manifest, ok_record
+from tests.unit.fake_runs import candidate_id, fleet_run, header, manifest, ok_record
 
 COUNTS = {"ok": 2, "refused": 1, "failed": 1}
 NAME = "elsr[b]-360x640-fp32"
@@ -50,10 +50,13 @@ def test_the_document_has_a_fixed_shape_and_null_for_unknown(
     assert set(good) == {
         "candidate", "id", "delegate", "threads", "device", "status", "reason", "rounds",
         "median_ms", "spread_ms", "init_ms", "memory_mb", "verdict", "psnr_y", "ssim_y", "doubts",
+        "init_cold_ms", "init_warm_ms", "memory_pss_mb", "trust", "trust_reasons", "simulated",
+        "selectable", "cause",
     }  # fmt: skip
     assert (good["candidate"], good["id"]) == (NAME, candidate_id(NAME))
     assert (good["median_ms"], good["spread_ms"]) == (10.5, [10.0, 11.0])
     assert (good["rounds"], good["psnr_y"], good["doubts"]) == (3, None, ["busy"])
+    assert (good["trust"], good["trust_reasons"], good["simulated"]) == ("B", ["busy"], False)
     assert by_key["xnnpack", 1]["verdict"] == {
         "requested": "xnnpack", "outcome": "partial",
         "nodes_total": 12, "nodes_delegated": 9, "partitions": 3,
@@ -82,3 +85,35 @@ def test_the_table_says_where_it_ran_and_every_cause_once(
     assert "likewise 1 other job" in out
     assert f"the CPU ran it ({NAME} XNNPACK t2)" in out
     assert err == ""
+
+
+def test_phones_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgesr.cli._render._PIPE_WIDTH", 220)
+    run = fleet_run(tmp_path)
+    print_result(Terminal(quiet=True), BenchResult(run, COUNTS), as_json=False)
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if line.startswith("│")]
+    assert sum("2A111FDH2005XY (Pixel 7)" in row for row in rows) == 2 * 4
+    (cold_and_warm,) = {row.split("│")[5].strip() for row in rows if "GPU (OpenCL) fp32 t4" in row
+                        and "812" in row}  # fmt: skip
+    assert cold_and_warm == "812 cold, 93.0 warm"
+    assert "simulated phone: times are of the machine behind it" in out
+    assert "this phone has no OpenCL, and OpenGL failed too" in out
+    assert " on R58N70ABCDE (SM-A145R)" in out
+    assert "all on NNAPI" not in out
+
+
+def test_the_document_of_a_phones_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(Terminal(quiet=True), BenchResult(fleet_run(tmp_path), COUNTS), as_json=True)
+    jobs = json.loads(capsys.readouterr().out)["jobs"]
+    by_key = {(job["device"], job["candidate"][-4:], job["delegate"]): job for job in jobs}
+    refused = by_key["R58N70ABCDE", "fp32", "gpu-cl-fp32"]
+    assert (refused["cause"], refused["trust"]) == ("no_opencl", "C")
+    good = by_key["2A111FDH2005XY", "fp32", "gpu-cl-fp32"]
+    assert (good["init_cold_ms"], good["init_warm_ms"], good["init_ms"]) == (812, 93, None)
+    assert (good["memory_pss_mb"], good["trust"], good["selectable"]) == (51.5, "A", True)
+    assert by_key["127.0.0.1:46001", "fp32", "cpu"]["simulated"] is True
+    wrong = by_key["2A111FDH2005XY", "int8", "gpu-cl-fp32"]
+    assert (wrong["selectable"], wrong["trust_reasons"]) == (False, ["pixels_wrong"])

@@ -12,8 +12,9 @@ import pytest
 from fake_runs import HOSTILE, full_run, simple_run
 from typer.testing import CliRunner, Result
 
+from edgesr.analysis.doubts import JobDoubt
 from edgesr.analysis.rows import read_run, tidy_rows
-from edgesr.analysis.summary import JobDoubt, summarise
+from edgesr.analysis.summary import summarise
 from edgesr.bench.doubts import Code
 from edgesr.data.images import write_png
 from edgesr.errors import StoreError, UsageError
@@ -179,7 +180,7 @@ def test_markdown_table_holds_together(full: Path) -> None:
     lines = (full / "report.md").read_text().splitlines()
     table = [line for line in lines if line.startswith(("| elsr", "| Candidate", "| &lt;script"))]
     bars = {len(re.findall(r"(?<!\\)\|", line)) for line in table}
-    assert bars == {20}
+    assert bars == {21}
 
 
 def test_the_same_run_gives_the_same_page(full: Path, tmp_path: Path) -> None:
@@ -318,7 +319,7 @@ def test_without_runs(tmp_path: Path) -> None:
 
 def test_plots_register_themselves() -> None:
     names = [plot.name for plot in all_plots()]
-    assert names == ["latency", "quality", "size", "memory", "threads"]
+    assert names == ["latency", "quality", "size", "memory", "threads", "op_profile"]
     files = {path.stem for path in Path(page_module.__file__).parent.glob("figures/[a-z]*.py")}
     assert files == {*names, "registry"}
 

@@ -25,8 +25,9 @@ from edgesr.report.figures._style import (
     place_axes,
 )
 from edgesr.report.figures.registry import Frame
-from edgesr.report.headline import panels
+from edgesr.report.headline import first_panels, panels
 from edgesr.report.text import figures, short
+from edgesr.report.wording import delegate_base, delegate_words, split_placed
 
 MOST_GROUPS = 30
 """Candidates drawn per panel; the others stand in the table."""
@@ -68,6 +69,8 @@ class LanePlot:
     """Where the jobs ran, for the colours' legend; empty for none."""
     left_out: int = 0
     """Candidates beyond `MOST_GROUPS`."""
+    note: str = ""
+    """About panels that are left out."""
 
 
 def lane_plot(
@@ -95,8 +98,9 @@ def lane_plot(
         left_out += max(0, len(groups) - MOST_GROUPS)
         if groups:
             found[title] = groups[:MOST_GROUPS]
+    found, note = first_panels(found)
     placed = {lane.placed for groups in found.values() for g in groups for lane in g.lanes}
-    return LanePlot(found, axis_label, tuple(sorted(placed - {""})), left_out)
+    return LanePlot(found, axis_label, tuple(sorted(placed - {""})), left_out, note)
 
 
 def unique_names(jobs: Sequence[JobSummary], limit: int = 34) -> dict[str, str]:
@@ -124,6 +128,12 @@ def fastest_by_place(jobs: Sequence[JobSummary]) -> list[JobSummary]:
             now = best.get(job.placed)
             best[job.placed] = job if now is None or job.median_ms < now.median_ms else now
     return sorted(best.values(), key=lambda job: job.median_ms)
+
+
+def variant_words(placed: str) -> str:
+    """``, GPU (OpenCL)`` for a delegate's variant, which its colour alone doesn't tell."""
+    delegate, _ = split_placed(placed)
+    return "" if delegate_base(delegate) == delegate else f", {short(delegate_words(placed), 40)}"
 
 
 def draw_lanes(plan: LanePlot, frame: Frame) -> Figure:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from edgesr.report.text import short
-from edgesr.report.wording import delegate_words
+from edgesr.report.wording import delegate_base, delegate_words, split_placed
 
 PIXELS_PER_INCH = 72  # an SVG point is then one CSS pixel of the page
 LEGEND_LINE, LEGEND_TYPE = 20, 10.5
@@ -42,10 +42,14 @@ MARKERS = {"fp32": "o", "fp16": "s", "dynamic": "D", "int8": "^", "int8-io": "v"
 
 
 def delegate_colour(placed: str) -> str:
-    """The colour of where a job ran; grey for what fell back, is unproven, or ran nowhere."""
-    if " " in placed or not placed:
+    """The colour of where a job ran; grey for what fell back, is unproven, or ran nowhere.
+
+    Variants of a delegate share its colour; their labels tell them apart.
+    """
+    delegate, fate = split_placed(placed)
+    if fate or not placed:
         return THEME["d-none"]
-    return THEME.get(f"d-{placed}", THEME["d-other"])
+    return THEME.get(f"d-{delegate_base(delegate)}", THEME["d-other"])
 
 
 def variant_marker(variant: str) -> str:

@@ -4,7 +4,13 @@ import math
 from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.figures._lanes import Lane, draw_lanes, fastest_by_place, lane_plot
+from edgesr.report.figures._lanes import (
+    Lane,
+    draw_lanes,
+    fastest_by_place,
+    lane_plot,
+    variant_words,
+)
 from edgesr.report.figures.registry import Drawing, Frame, plot
 from edgesr.report.text import figures, plural, short
 from edgesr.report.wording import delegate_words
@@ -15,7 +21,7 @@ from edgesr.report.wording import delegate_words
     title="Latency",
     caption="Point: median of the rounds' medians. Bar: fastest to slowest round. Each candidate "
     "and delegate at its fastest thread count; an axis that spans much is logarithmic. "
-    "▲: doubtful, the table says why.",
+    "▲: of trust B or C, the table says why.",
     order=10,
 )
 def latency(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
@@ -31,7 +37,7 @@ def latency(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
         f"{_told(fast)} to {_told(slow)}. All values are in the table below."
     )
     note = f"{plan.left_out} slower candidates are in the table only." if plan.left_out else ""
-    return Drawing(draw_lanes(plan, frame), alt, note)
+    return Drawing(draw_lanes(plan, frame), alt, f"{note} {plan.note}".strip())
 
 
 def _lanes(jobs: list[JobSummary]) -> list[Lane]:
@@ -43,9 +49,11 @@ def _lanes(jobs: list[JobSummary]) -> list[Lane]:
 
 def _label(job: JobSummary) -> str:
     threads = f", {plural(int(job.threads), 'thread')}" if math.isfinite(job.threads) else ""
-    doubt = " ▲" if job.doubts else ""
-    return f"{figures(job.median_ms)} ms{threads}{doubt}"
+    variant = variant_words(job.placed)
+    doubt = " ▲" if job.trust != "A" else ""
+    return f"{figures(job.median_ms)} ms{threads}{variant}{doubt}"
 
 
 def _told(job: JobSummary) -> str:
-    return f"{figures(job.median_ms)} ms ({short(job.name, 50)} on {delegate_words(job.placed)})"
+    where = f"{delegate_words(job.placed)}, {short(job.device_label, 40)}"
+    return f"{figures(job.median_ms)} ms ({short(job.name, 50)} on {where})"

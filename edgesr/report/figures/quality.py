@@ -20,7 +20,7 @@ from edgesr.report.figures._style import (
     variant_marker,
 )
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.headline import panels
+from edgesr.report.headline import first_panels, panels
 from edgesr.report.text import plural, short
 
 HEIGHT, AXIS, LEFT = 340, 48, 46
@@ -38,7 +38,7 @@ TITLE = 46
 def quality(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
     """A scatter of PSNR-Y (dB) over ms per frame, one panel per device, scale and size."""
     drawn = {title: _points(members) for title, members in panels(jobs).items()}
-    drawn = {title: points for title, points in drawn.items() if points}
+    drawn, left_out = first_panels({title: points for title, points in drawn.items() if points})
     if not drawn:
         return None
     everything = [job for points in drawn.values() for job in points]
@@ -65,7 +65,7 @@ def quality(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
         f"{max(values):.2f} dB. All values are in the table below."
     )
     note = f"{unlabelled} points in the crowd carry no name." if unlabelled else ""
-    return Drawing(figure, alt, note)
+    return Drawing(figure, alt, f"{note} {left_out}".strip())
 
 
 def _points(jobs: Sequence[JobSummary]) -> list[JobSummary]:

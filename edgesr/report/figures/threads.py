@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.figures._lanes import Lane, draw_lanes, lane_plot
+from edgesr.report.figures._lanes import Lane, draw_lanes, lane_plot, variant_words
 from edgesr.report.figures.registry import Drawing, Frame, plot
 from edgesr.report.text import plural
 
@@ -23,7 +23,7 @@ def threads(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
         return None
     lanes = sum(len(group.lanes) for groups in plan.panels.values() for group in groups)
     alt = f"Latency at several thread counts for {plural(lanes, 'candidate and delegate pair')}."
-    return Drawing(draw_lanes(plan, frame), alt)
+    return Drawing(draw_lanes(plan, frame), alt, plan.note)
 
 
 def _lanes(jobs: list[JobSummary]) -> list[Lane]:
@@ -39,4 +39,5 @@ def _lane(jobs: list[JobSummary]) -> Lane:
     ratio = times[0] / times[-1]
     word = f"{ratio:.2f} × as fast"
     label = f"{jobs[0].threads:.0f} → {jobs[-1].threads:.0f} threads: {word}"
+    label += variant_words(jobs[0].placed)
     return Lane(jobs[0].placed, min(times), times[-1], max(times), label, points=times)

@@ -1,0 +1,64 @@
+"""What a run's header tells about its devices; all of it may be missing or foreign."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """One device of one run, as run.json describes it."""
+
+    name: str
+    """Serial of the phone, or ``host``."""
+    facts: Mapping[str, Any]
+    """Its entry in the header, as it is."""
+    engine: Mapping[str, Any]
+    """The program that measured there; older runs tell one for all devices."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a stand-in phone answers: its times are of the machine behind it."""
+        return self.facts.get("simulated") is True
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether no device profile matched it."""
+        return self.facts.get("listed") is False
+
+    @property
+    def model(self) -> str:
+        """The model, or nothing."""
+        model = self.facts.get("model")
+        return model if isinstance(model, str) else ""
+
+    @property
+    def label(self) -> str:
+        """Name and model, and whether it is simulated: wherever a time stands, that must too."""
+        known = [self.model] if self.model != self.name else []
+        about = ", ".join(part for part in (*known, "simulated" if self.simulated else "") if part)
+        return f"{self.name} ({about})" if about else self.name
+
+
+def devices_of(header: Mapping[str, Any]) -> dict[str, DeviceFacts]:
+    """Every device of a run by its name."""
+    common = mapping(header.get("engine"))
+    return {
+        str(name): DeviceFacts(str(name), mapping(facts), mapping(mapping(facts).get("engine"))
+                               or common)
+        for name, facts in mapping(header.get("devices")).items()
+    }  # fmt: skip
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """``value`` when it is a dictionary, else an empty one: headers come from foreign machines."""
+    return value if isinstance(value, dict) else {}
+
+
+def number(value: object, *, least: float = -math.inf) -> float:
+    """``value`` as a float, NaN when it is no finite number or below ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    found = float(value)
+    return found if math.isfinite(found) and found >= least else math.nan

@@ -1,0 +1,118 @@
+"""The page's first section: the facts to take away, and what is wrong or doubtful."""
+
+from collections.abc import Sequence
+
+from edgesr.analysis.summary import JobSummary
+from edgesr.analysis.trust import Grade
+from edgesr.report.headline import NO_CRITERIA, headline, panels
+from edgesr.report.table import doubt_reasons, grade
+from edgesr.report.text import Markup, element, plural, short
+from edgesr.report.wording import NOT_AN_APP, TRUST_LEGEND, delegate_words
+
+
+def results(jobs: Sequence[JobSummary], notice: str = "") -> Markup:
+    """The page's first section.
+
+    Args:
+        jobs: All jobs.
+        notice: What to know before reading on; empty for nothing.
+    """
+    found = panels(jobs)
+    cards = [
+        element("article", element("h3", title), element("p", headline(members)), class_="card")
+        for title, members in found.items()
+    ]
+    empty = element("p", "These runs hold no jobs.")
+    return element(
+        "section",
+        element("h2", "Results"),
+        element("p", notice, class_="notice") if notice else "",
+        _tally(jobs),
+        *(cards or [empty]),
+        element("p", f"{NO_CRITERIA} {NOT_AN_APP} Trust: {TRUST_LEGEND}.", class_="quiet"),
+        *_trouble(jobs),
+        *_doubts(jobs),
+        id="results",
+    )
+
+
+def _tally(jobs: Sequence[JobSummary]) -> Markup:
+    timed = [job.trust for job in jobs if grade(job) != "bad"]
+    numbers = [(len({job.candidate for job in jobs}), "candidates", ""), (len(jobs), "jobs", "")]
+    if (count := len({job.device for job in jobs})) > 1:
+        numbers.insert(0, (count, "devices", ""))
+    numbers += [
+        (timed.count("A"), "of trust A", "good"),
+        (timed.count("B"), "of trust B", "doubt"),
+        (timed.count("C"), "of trust C", "doubt"),
+        (len(jobs) - len(timed), "without a usable time", "bad"),
+    ]
+    return element(
+        "ul",
+        *(
+            element("li", element("b", str(n)), f" {what}", class_=kind)
+            for n, what, kind in numbers
+        ),
+        class_="tally",
+    )
+
+
+def _trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
+    """Reasons of refused, failed and unmeasured jobs, each once with the number of its jobs."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for job in jobs:
+        if grade(job) == "bad":
+            reason = job.reasons[0] if job.reasons else _silent_reason(job)
+            key = (job.delegate, _kind(job), reason)
+            counts[key] = counts.get(key, 0) + 1
+    if not counts:
+        return []
+    items = [
+        element(
+            "li",
+            element("b", f"{delegate_words(short(delegate, 40))}, {plural(n, 'job')} {kind}: "),
+            short(reason, 300),
+        )
+        for (delegate, kind, reason), n in sorted(counts.items(), key=lambda item: -item[1])[:12]
+    ]
+    rest = len(counts) - len(items)
+    more = [element("li", f"and {plural(rest, 'other reason')}, see the table")] if rest else []
+    return [element("h3", "What gave no usable time, and why"),
+            element("ul", *items, *more, class_="trouble")]  # fmt: skip
+
+
+def _doubts(jobs: Sequence[JobSummary]) -> list[Markup]:
+    """Why jobs with a time are doubtful: each reason once, with an example's numbers."""
+    found: dict[tuple[Grade, str], list[str]] = {}
+    for job in jobs:
+        if grade(job) == "doubt":
+            for code, weight, words in doubt_reasons(job):
+                found.setdefault((weight, code), []).append(words)
+    if not found:
+        return []
+    worst_first = sorted(found.items(), key=lambda item: (item[0][0], len(item[1])), reverse=True)
+    items = [
+        element(
+            "li",
+            element("b", f"Trust {weight}, {plural(len(words), 'job')}: "),
+            "for example, " if len(set(words)) > 1 else "",
+            short(words[0], 300),
+        )
+        for (weight, _), words in worst_first[:16]
+    ]
+    rest = len(found) - len(items)
+    more = [element("li", f"and {plural(rest, 'other reason')}, see the table")] if rest else []
+    return [element("h3", "What is doubtful, and why"),
+            element("ul", *items, *more, class_="trouble")]  # fmt: skip
+
+
+def _kind(job: JobSummary) -> str:
+    if job.outcome == "fallback":
+        return "fell back"
+    return "ended without a usable time" if job.status == "ok" else job.status
+
+
+def _silent_reason(job: JobSummary) -> str:
+    if job.outcome == "fallback":
+        return "the delegate took nothing; the times are the CPU's and are not credited to it"
+    return "planned, and no record of it" if job.status == "not measured" else "no reason recorded"
