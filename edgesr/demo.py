@@ -159,7 +159,12 @@ def _bench(
 
     suite = load_suite("quick").model_copy(update={"rounds": rounds, "threads": (2,)})
     request = BenchRequest(tuple(candidates), suite, accuracy=pairs)
-    return run_bench(request, workspace, progress).run
+
+    def tell(_device: str, what: str, done: int, total: int) -> None:
+        if progress:
+            progress(what, done, total)
+
+    return run_bench(request, workspace, tell).run
 
 
 def _report(run: RunFolder, progress: Progress | None) -> Path:

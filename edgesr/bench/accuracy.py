@@ -1,6 +1,8 @@
 """The accuracy pass: the device enlarges held-out images, and its own pixels are scored."""
 
+import hashlib
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,12 @@ from numpy.typing import NDArray
 
 from edgesr.bench.argv import ONCE, Launch, Pixels
 from edgesr.bench.delegates import unavailable
-from edgesr.bench.launch import Station, cant_launch, run_launch
+from edgesr.bench.launch import Slot, Station, VanishedError, cant_launch, run_launch
 from edgesr.bench.outcome import read_launch
 from edgesr.bench.pixels import decode_output, encode_image, to_uint8
 from edgesr.bench.scenes import Scene, Scenes, mean_scores
 from edgesr.data.images import read_image, write_png
-from edgesr.files import store_errors
+from edgesr.files import store_errors, write_bytes
 from edgesr.quality.metrics import PROTOCOL
 from edgesr.results.records import Accuracy, Job
 from edgesr.results.store import Candidate, RunFolder
@@ -25,8 +27,18 @@ PICTURED = 2
 """Pairs of each scale and input size of which pictures are kept."""
 
 
+_FLOOR_DB = 40.0
+"""Against the fp32 reference no variant has to come closer: fp16 arithmetic on a GPU may not."""
+_MARGIN_DB = 3.0
+"""The images of a bench are others than those on which the variant's parity was checked."""
+
+
 class AccuracyFailedError(Exception):
     """The pixels of a job can't be had or can't be right; the message says why."""
+
+
+class PixelsNotFiniteError(AccuracyFailedError):
+    """The device produced NaN or infinity."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,9 @@ class Pass:
     run: RunFolder
     candidates: Sequence[Candidate]
     """Where the fp32 reference is looked for."""
-    reference: Station
-    """The machine that makes the reference's pixels with plain kernels."""
+    reference: Station | None
+    """The machine that makes the reference's pixels with plain kernels; None where there is no
+    program for that."""
     timeout_s: float
     """Total time for one image."""
 
@@ -53,6 +66,7 @@ class Scorer:
     def __init__(self, shared: Pass) -> None:
         self._pass = shared
         self._folder = TemporaryDirectory(prefix="edgesr-reference-")
+        self._one_at_a_time = threading.Lock()  # phones are measured in parallel
 
     def close(self) -> None:
         """Deletes the reference's pixels."""
@@ -75,7 +89,8 @@ class Scorer:
         scores: list[tuple[float, float]] = []
         differences: list[NDArray[np.float64]] = []
         for number, scene in enumerate(scenes):
-            image = _region(upscale(self._launcher(station, job), candidate, scene), scene)
+            slot = Slot(f"pixels-{job.key}", str(number))
+            image = _region(upscale(self._launcher(station, job, slot), candidate, scene), scene)
             pixels = to_uint8(image)
             scores.append(scene.score(pixels))
             if reference is not None:
@@ -91,6 +106,7 @@ class Scorer:
             **mean_scores(scores),
             reference_psnr_db=psnr_db,
             reference_max_abs=max_abs,
+            floor_db=floor_db(candidate) if differences else None,
             images=len(scenes),
             protocol=PROTOCOL["name"],
         )
@@ -99,12 +115,15 @@ class Scorer:
         """Mean share of the pictures' area that the candidate's figures are of, 0..1."""
         return self._pass.scenes.share_of(candidate)
 
-    def _launcher(self, station: Station, job: Job) -> "Launcher":
-        return Launcher(station, job.delegate, job.threads, self._pass.timeout_s)
+    def _launcher(self, station: Station, job: Job, slot: Slot) -> "Launcher":
+        folder = Path(self._folder.name)
+        return Launcher(station, job.delegate, job.threads, slot, self._pass.timeout_s, folder)
 
     def _reference_of(self, candidate: Candidate) -> Candidate | None:
         """The fp32 candidate of the same checkpoint, scale and input size."""
         wanted = candidate.manifest
+        if self._pass.reference is None:
+            return None
         for other in (candidate, *self._pass.candidates):
             found = other.manifest
             same = found.source.sha256 == wanted.source.sha256
@@ -117,10 +136,18 @@ class Scorer:
 
     def _reference_image(self, reference: Candidate, scene: Scene) -> NDArray[np.float64] | None:
         """The reference's pixels, None where its plain kernels fail or take too long."""
+        with self._one_at_a_time:
+            return self._made_once(reference, scene)
+
+    def _made_once(self, reference: Candidate, scene: Scene) -> NDArray[np.float64] | None:
+        station = self._pass.reference
+        if station is None:
+            return None
         name = f"{reference.manifest.short_id}-{scene.folder}.npy"
         path = Path(self._folder.name) / name
         if not path.is_file():
-            launcher = Launcher(self._pass.reference, "cpu", 1, self._pass.timeout_s)
+            slot = Slot("reference", hashlib.sha256(name.encode()).hexdigest()[:16])
+            launcher = Launcher(station, "cpu", 1, slot, self._pass.timeout_s, path.parent)
             try:
                 made = _region(upscale(launcher, reference, scene), scene)
             except AccuracyFailedError:
@@ -150,7 +177,18 @@ class Launcher:
     station: Station
     delegate: str
     threads: int
+    slot: Slot
     timeout_s: float
+    folder: Path
+    """Here; keeps the raw inputs as long as any launch may want them."""
+
+
+def floor_db(candidate: Candidate) -> float:
+    """PSNR against the fp32 reference below which a candidate's pixels are wrong, dB.
+
+    What its variant had to reach against the checkpoint, 40 dB at most, less 3 dB.
+    """
+    return min(candidate.manifest.parity.floor_db, _FLOOR_DB) - _MARGIN_DB
 
 
 def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[np.float64]:
@@ -163,26 +201,22 @@ def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[n
         AccuracyFailedError: When the launch fails, or the output is incomplete or not finite.
     """
     station, manifest = launcher.station, candidate.manifest
-    transport = station.transport
-    sent, received = f"{transport.folder}/input.raw", f"{transport.folder}/output.raw"
+    sent = _send(launcher, encode_image(read_image(scene.pair.lr), manifest.inputs[0]))
     launch = Launch(
-        graph=transport.stage(candidate.path),
+        graph=station.transport.stage(candidate.path),
         delegate=launcher.delegate,
         threads=launcher.threads,
         loop=ONCE,
-        pixels=Pixels(sent, manifest.inputs[0].shape, received),
+        pixels=Pixels(sent, manifest.inputs[0].shape, ""),
     )
     reason = cant_launch(station, launch)
     if reason:
         raise AccuracyFailedError(reason)
-    with TemporaryDirectory(prefix="edgesr-") as folder:
-        local = Path(folder) / "input.raw"
-        with store_errors(local):
-            local.write_bytes(encode_image(read_image(scene.pair.lr), manifest.inputs[0]))
-        transport.push(local, sent)
-    transport.remove(received)
-    done = run_launch(station, launch, timeout_s=launcher.timeout_s)
-    transport.remove(sent)
+    try:
+        done = run_launch(station, launch, launcher.slot, timeout_s=launcher.timeout_s)
+    except VanishedError as error:
+        raise AccuracyFailedError(f"{scene.pair.name}: {error}") from error
+    station.executor.forget(str(launcher.slot))
     reading = read_launch(done.printed, launcher.delegate)
     if reading.status != "ok":
         raise AccuracyFailedError(f"{scene.pair.name}: {reading.reason}")
@@ -195,8 +229,16 @@ def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[n
             f"{scene.pair.name}: the output has {len(done.output)} bytes, the wrong size"
         ) from error
     if not np.isfinite(image).all():
-        raise AccuracyFailedError(f"{scene.pair.name}: the output holds NaN or infinite values")
+        raise PixelsNotFiniteError(f"{scene.pair.name}: the output holds NaN or infinite values")
     return image
+
+
+def _send(launcher: Launcher, data: bytes) -> str:
+    """Puts raw input on the device under its content's name; gives its path there."""
+    local = launcher.folder / f"{hashlib.sha256(data).hexdigest()}.raw"
+    if not local.is_file():
+        write_bytes(local, data)
+    return launcher.station.transport.stage(local)
 
 
 def _region(image: NDArray[np.float64], scene: Scene) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgesr.bench.delegates import DELEGATES
+from edgesr.bench.delegates import Family, find_delegate
 from edgesr.bench.engine import Tool
 from edgesr.bench.suite import Suite
 
@@ -19,7 +19,9 @@ class Loop:
 
 
 ONCE = Loop(num_runs=1, min_secs=0, max_secs=600, warmup_runs=0, warmup_min_secs=0)
-"""One inference, nothing else: for memory and for pixels."""
+"""One inference, nothing else: for pixels, and for memory where its peak needs no sampling."""
+A_SECOND = Loop(num_runs=2, min_secs=1, max_secs=600, warmup_runs=0, warmup_min_secs=0)
+"""Long enough to sample the memory and to profile operations."""
 
 
 def suite_loop(suite: Suite) -> Loop:
@@ -55,6 +57,17 @@ class Launch:
     result_file: str | None = None
     pixels: Pixels | None = None
     peak_memory: bool = False
+    op_profile: str | None = None
+    """File that gets the times of single operations (the launch's folder gives it its path);
+    None measures the whole."""
+    compiled: tuple[str, str] | None = None
+    """Folder and token under which the delegate keeps compiled kernels."""
+
+
+_COMPILED: dict[Family, tuple[str, str]] = {  # folder and token; one without the other is void
+    "classic": ("delegate_serialize_dir", "delegate_serialize_token"),
+    "litert": ("gpu_serialization_dir", "gpu_model_cache_key"),
+}
 
 
 def build_argv(tool: Tool, launch: Launch) -> list[str]:
@@ -83,15 +96,25 @@ def build_argv(tool: Tool, launch: Launch) -> list[str]:
         wanted["result_file_path"] = launch.result_file
     if launch.peak_memory:
         wanted["report_peak_memory_footprint"] = "true"
+    if launch.op_profile:
+        wanted["enable_op_profiling"] = "true"
+        wanted["op_profiling_output_mode"] = "csv"
+        wanted["op_profiling_output_file"] = launch.op_profile
+    if launch.compiled:
+        names = _COMPILED[tool.family]
+        if all(name in tool.flags for name in names):
+            wanted |= dict(zip(names, launch.compiled, strict=True))
     flags = [f"--{name}={value}" for name, value in wanted.items() if name in tool.flags]
-    return [*tool.command, *flags, *DELEGATES[launch.delegate].flags[tool.family]]
+    return [*tool.command, *flags, *find_delegate(launch.delegate).flags[tool.family]]
 
 
 def missing_flags(tool: Tool, launch: Launch) -> list[str]:
     """Flags that this launch can't do without and the tool doesn't know, without dashes."""
-    asked = DELEGATES[launch.delegate].flags[tool.family]
+    asked = find_delegate(launch.delegate).flags[tool.family]
     needed = ["graph", "num_threads", *(flag[2:].partition("=")[0] for flag in asked)]
     if launch.pixels:
         needed += ["input_layer", "input_layer_shape", "input_layer_value_files"]
         needed += ["output_filepath"]
+    if launch.op_profile is not None:
+        needed += ["enable_op_profiling", "op_profiling_output_mode", "op_profiling_output_file"]
     return [name for name in needed if name not in tool.flags]

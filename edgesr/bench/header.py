@@ -1,8 +1,8 @@
 """``run.json``: written before the first job, read again by ``--resume``."""
 
 import importlib.metadata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from edgesr import __version__
 from edgesr.bench.launch import Station
+from edgesr.bench.phone_station import PhoneUse
 from edgesr.bench.scenes import Scenes
 from edgesr.bench.suite import Suite
+from edgesr.device.info import DeviceInfo
 from edgesr.errors import InputError, StoreError
 from edgesr.files import sha256_file
 from edgesr.results.manifest import Manifest
@@ -30,9 +32,38 @@ class Plan:
     suite: Suite
 
 
-def write_header(plan: Plan, stations: dict[str, Station], scenes: Scenes | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Unready:
+    """A device that was chosen and can't be measured."""
+
+    info: DeviceInfo
+    reason: str
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run measures with."""
+
+    stations: Mapping[str, Station]
+    """By device."""
+    unready: Mapping[str, Unready] = field(default_factory=dict)
+    """Devices that were chosen and can't be measured."""
+    scenes: Scenes | None = None
+    op_profile: bool = False
+    phones: PhoneUse = field(default_factory=PhoneUse)
+
+
+def write_header(plan: Plan, setup: Setup) -> dict[str, Any]:
     """The JSON-ready content, without the keys that the store adds itself."""
-    tool = next(iter(stations.values())).tool
+    devices = {
+        name: {**station.info.to_dict(), "engine": station.tool.to_dict()}
+        for name, station in setup.stations.items()
+    }
+    devices |= {
+        name: {**lost.info.to_dict(), "engine": None, "error": lost.reason}
+        for name, lost in setup.unready.items()
+    }
+    engines = [device["engine"] for device in devices.values() if device["engine"]]
     return {
         "suite": plan.suite.model_dump(mode="json"),
         "jobs": [job.model_dump() for job in plan.jobs],
@@ -41,10 +72,11 @@ def write_header(plan: Plan, stations: dict[str, Station], scenes: Scenes | None
             for c in plan.candidates
         },
         "candidate_files": {c.manifest.id: str(c.path.resolve()) for c in plan.candidates},
-        "devices": {name: station.info.to_dict() for name, station in stations.items()},
-        "engine": tool.to_dict(),
+        "devices": devices,
+        "engine": engines[0] if len(devices) == 1 and engines else None,
+        "options": {**setup.phones.to_dict(), "op_profile": setup.op_profile},
         "versions": _versions(),
-        "accuracy": scenes.to_dict() if scenes else None,
+        "accuracy": setup.scenes.to_dict() if setup.scenes else None,
     }
 
 

@@ -1,7 +1,7 @@
 """What to measure, in which order: pure functions from options to jobs and rounds."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgesr.bench.suite import Suite
@@ -16,8 +16,8 @@ _START_S = 0.4
 class Axes:
     """The values that are combined with each other."""
 
-    devices: tuple[str, ...]
-    delegates: tuple[str, ...]
+    delegates: Mapping[str, tuple[str, ...]]
+    """Device -> delegates to measure there."""
     threads: tuple[int, ...]
 
 
@@ -32,7 +32,11 @@ class Turn:
 
 def plan_jobs(candidates: Sequence[Candidate], axes: Axes) -> list[Job]:
     """Every candidate x device x delegate x threads, once each, in that order."""
-    combined = itertools.product(candidates, axes.devices, axes.delegates, axes.threads)
+    combined = (
+        (candidate, device, delegate, threads)
+        for candidate, (device, delegates) in itertools.product(candidates, axes.delegates.items())
+        for delegate, threads in itertools.product(delegates, axes.threads)
+    )
     jobs = [
         Job(
             candidate=candidate.manifest.id,

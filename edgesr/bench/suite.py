@@ -7,6 +7,7 @@ from pydantic import Field
 
 from edgesr.assets import asset
 from edgesr.config import Config, load_config
+from edgesr.device.profile import Fit
 
 Size = Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]
 
@@ -36,9 +37,11 @@ class Suite(Config):
     warmup_runs: Annotated[int, Field(ge=0)] = 1
     warmup_min_secs: Annotated[float, Field(ge=0)] = 0.2
     cool_down_s: Annotated[float, Field(ge=0)] = 0
-    """Rest before each launch."""
+    """Rest before each launch on this machine; phones wait for what ``fit`` says."""
     timeout_s: Annotated[float, Field(gt=0)] = 240
     """Total time of one launch."""
+    fit: Fit = Fit()
+    """When a phone is fit to measure, and how long a round waits for that."""
     stop: StopRules = StopRules()
 
 

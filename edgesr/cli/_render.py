@@ -8,7 +8,8 @@ from typing import Any
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
-
+LinesCallback = Callable[[str, str, int, int], None]
+"""Called with (line, what is being done, steps done, steps in all); -1 steps for a remark."""
 
 _PIPE_WIDTH = 160
 """Columns where no terminal tells: names in tables stay in one piece."""
@@ -63,33 +64,55 @@ class Terminal:
         sys.stdout.write(json.dumps(_finite(document), indent=2, ensure_ascii=False) + "\n")
 
     @contextlib.contextmanager
+    def lines(self) -> Iterator[LinesCallback]:
+        """One line per device with a bar and an estimate; nothing off a terminal or when quiet."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda *_: None
+            return
+        tasks: dict[str, Any] = {}
+        with _progress_bar("{task.fields[line]}  {task.description}") as bar:
+
+            def tell(line: str, what: str, done: int, total: int) -> None:
+                if line not in tasks:
+                    tasks[line] = bar.add_task("", total=None, line=line)
+                changes = {} if done < 0 else {"completed": done, "total": total}
+                bar.update(tasks[line], description=what, **changes)
+
+            yield tell
+
+    @contextlib.contextmanager
     def progress(self) -> Iterator[ProgressCallback]:
         """A progress bar with an estimate on stderr; nothing off a terminal or when quiet."""
         if self.quiet or not sys.stderr.isatty():
             yield lambda *_: None
             return
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with _progress_bar("{task.description}") as bar:
             task = bar.add_task("", total=None)
             yield lambda what, done, total: bar.update(
                 task, description=what, completed=done, total=total
             )
+
+
+def _progress_bar(text: str) -> Any:
+    """Rich's progress on stderr, with ``text`` before each bar."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn(text, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def print_error(message: str, hint: str) -> None:

@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 from edgesr import __version__
-from edgesr.cli import bench, convert, data, demo, evaluate, inspect, models, report, train
+from edgesr.cli import (
+    bench,
+    convert,
+    data,
+    demo,
+    devices,
+    doctor,
+    evaluate,
+    inspect,
+    models,
+    parse,
+    report,
+    train,
+)
 from edgesr.cli._session import DebugOption, QuietOption, WorkspaceOption, options_before_verb
 
 app = typer.Typer(
@@ -47,5 +60,8 @@ app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("convert")(convert.command)
 app.command("inspect")(inspect.command)
+app.add_typer(devices.app, name="devices")
+app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
+app.command("parse")(parse.command)
 app.command("report")(report.command)

@@ -1,10 +1,10 @@
-"""``edgesr bench``: measure candidates here (and, in later versions, on phones)."""
+"""``edgesr bench``: measure candidates on phones and here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,17 +13,18 @@ from edgesr.cli._session import JsonOption, Session, verb
 from edgesr.errors import (
     AllJobsFailedError,
     InputError,
-    NoDeviceError,
     SomeJobsFailedError,
     UsageError,
 )
 
 if TYPE_CHECKING:
-    from edgesr.bench.runner import BenchRequest, BenchResult
+    from edgesr.bench.binaries import BinaryOptions
+    from edgesr.bench.fleet import Choice
+    from edgesr.bench.runner import BenchRequest
+    from edgesr.bench.session import BenchResult, Progress
     from edgesr.bench.suite import Suite
     from edgesr.results.store import Candidate, Workspace
 
-DEFAULT_DELEGATES = "cpu,xnnpack"
 DEFAULT_SUITE = "quick"
 
 
@@ -41,13 +42,17 @@ def command(  # noqa: PLR0913 - one parameter per flag
     *,
     device: Annotated[
         str | None,
-        typer.Option(metavar="LIST", help="host, all, or serials; default: the host."),
+        typer.Option(
+            metavar="LIST",
+            help="all (every authorised phone), host, serials; default: the phones, else host.",
+        ),
     ] = None,
     delegate: Annotated[
         str | None,
         typer.Option(
             metavar="LIST",
-            help=f"Of cpu, xnnpack, gpu, nnapi; or all; default: {DEFAULT_DELEGATES}.",
+            help="Of cpu, xnnpack, gpu, nnapi, gpu-cl, gpu-gl, gpu-fp32, gpu-cl-fp32, "
+            "gpu-gl-fp32, nnapi:ACCELERATOR; or all; default: the device's profile.",
         ),
     ] = None,
     threads: Annotated[
@@ -66,14 +71,39 @@ def command(  # noqa: PLR0913 - one parameter per flag
         Path | None,
         typer.Option(metavar="PAIRS.csv", help="Score the device's own pixels on these pairs."),
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time single operations too, in a pass of its own.")
+    ] = False,
     binary: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="PATH",
-            help="A benchmark_model for this machine (also: EDGESR_BENCHMARK_MODEL); "
-            "without one edgesr's own runner measures.",
+            help="A benchmark_model, repeatable for several ABIs (also: EDGESR_BENCHMARK_MODEL); "
+            "else the official one is fetched for phones, and edgesr's own runner measures here.",
         ),
     ] = None,
+    tool: Annotated[
+        Literal["classic", "litert"],
+        typer.Option(help="Which official tool is fetched: TensorFlow Lite's or LiteRT's."),
+    ] = "classic",
+    adb_server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="Look for phones there, repeatable."),
+    ] = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Pin launches to the phone's big cores (taskset).")
+    ] = False,
+    fixed_performance: Annotated[
+        bool,
+        typer.Option("--fixed-performance", help="Bound the clocks by Android's mode meanwhile."),
+    ] = False,
+    lost_wait: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Wait so long for a phone that went away."),
+    ] = None,
+    keep_files: Annotated[
+        bool, typer.Option("--keep-files", help="Leave models and binary on the phones.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Workspace that gets the run; default: the candidates'."),
@@ -89,27 +119,43 @@ def command(  # noqa: PLR0913 - one parameter per flag
 ) -> None:
     """Measure latency, memory and quality of candidates.
 
-    Jobs (candidate x delegate x threads) are launched in interleaved rounds; each round's record
-    is on disk before the next begins. Ctrl-C keeps what was finished, --resume RUN goes on.
+    Jobs (candidate x delegate x threads) are launched in interleaved rounds, phones in parallel;
+    each round's record is on disk before the next begins. Ctrl-C keeps what was finished,
+    --resume RUN goes on, and picks up what phones measured meanwhile.
     """
     from edgesr.results.store import Workspace
 
     workspace = Workspace(session.workspace)
     target = Workspace(out) if out else workspace
-    typed = _Typed(tuple(candidates or ()), device, delegate, threads, suite, rounds, accuracy)
+    typed = _Typed(
+        candidates=tuple(candidates or ()),
+        device=device,
+        delegate=delegate,
+        threads=threads,
+        suite=suite,
+        rounds=rounds,
+        accuracy=accuracy,
+        profile=profile,
+        adb_server=tuple(adb_server or ()),
+        pin=pin,
+        fixed_performance=fixed_performance,
+        lost_wait=lost_wait,
+        keep_files=keep_files,
+    )
+    tools = _Tools(tuple(binary or ()), tool)
     if resume is not None:
-        measure = _resumption(target, resume, typed, binary, dry_run=dry_run)
+        measure = _resumption(target, resume, typed, tools, dry_run=dry_run)
     else:
-        request = _request(workspace, typed, binary)
+        request = _request(session, workspace, typed, tools)
         if dry_run:
+            from edgesr.bench.runner import describe
+
             _check_pairs(request)
-            print_plan(session.terminal, request, as_json=as_json)
+            print_plan(session.terminal, request, describe(request), as_json=as_json)
             return
-        if device is None:
-            session.terminal.note("measuring on: host (no --device given)")
         measure = _beginning(target, request)
-    with session.terminal.progress() as tick:
-        result = measure(tick)
+    with session.terminal.lines() as tell:
+        result = measure(tell)
     print_result(session.terminal, result, as_json=as_json)
     _raise_unless_all_good(result)
 
@@ -125,9 +171,28 @@ class _Typed:
     suite: str | None = None
     rounds: int | None = None
     accuracy: Path | None = None
+    profile: bool = False
+    adb_server: tuple[str, ...] = ()
+    pin: bool = False
+    fixed_performance: bool = False
+    lost_wait: float | None = None
+    keep_files: bool = False
 
 
-_Measure = Callable[[Callable[[str, int, int], None]], "BenchResult"]
+@dataclass(frozen=True)
+class _Tools:
+    """The options that say with which program."""
+
+    binaries: tuple[Path, ...] = ()
+    family: Literal["classic", "litert"] = "classic"
+
+    def options(self) -> "BinaryOptions":
+        from edgesr.bench.binaries import BinaryOptions
+
+        return BinaryOptions(named=self.binaries, family=self.family)
+
+
+_Measure = Callable[["Progress"], "BenchResult"]
 """Takes the progress callback and measures."""
 
 
@@ -138,7 +203,7 @@ def _beginning(target: "Workspace", request: "BenchRequest") -> _Measure:
 
 
 def _resumption(
-    target: "Workspace", name: str, typed: _Typed, binary: Path | None, *, dry_run: bool
+    target: "Workspace", name: str, typed: _Typed, tools: _Tools, *, dry_run: bool
 ) -> _Measure:
     """Going on with a run.
 
@@ -158,23 +223,38 @@ def _resumption(
     run = target.run(name)
     if dry_run:
         raise UsageError("--dry-run shows new plans only", hint=f"see {run.path / 'run.json'}")
-    return lambda tick: resume_bench(run, target, binary, tick)
+    return lambda tell: resume_bench(run, target, tools.options(), tell)
 
 
-def _request(workspace: "Workspace", typed: _Typed, binary: Path | None) -> "BenchRequest":
+def _request(
+    session: Session, workspace: "Workspace", typed: _Typed, tools: _Tools
+) -> "BenchRequest":
     """What was typed, checked and with the defaults filled in."""
     from edgesr.bench.delegates import delegate_names
+    from edgesr.bench.phone_station import PhoneUse
     from edgesr.bench.runner import BenchRequest
 
-    _check_devices(typed.device)
-    delegates = DEFAULT_DELEGATES if typed.delegate is None else typed.delegate
+    delegates = None
+    if typed.delegate is not None:
+        delegates = tuple(_split(typed.delegate, "--delegate"))
+        delegate_names(delegates)  # a wrong name is told before any phone is asked
     suite = _suite(typed)
+    candidates = tuple(_candidates(workspace, typed.candidates, suite.sizes))
+    phones = PhoneUse(
+        pin=typed.pin,
+        fixed_performance=typed.fixed_performance,
+        keep_files=typed.keep_files,
+        **({} if typed.lost_wait is None else {"lost_wait_s": typed.lost_wait}),
+    )
     return BenchRequest(
-        delegates=delegate_names(_split(delegates, "--delegate")),
-        candidates=tuple(_candidates(workspace, typed.candidates, suite.sizes)),
+        devices=_devices(session, typed),
+        delegates=delegates,
+        candidates=candidates,
         suite=suite,
         accuracy=typed.accuracy,
-        binary=binary,
+        op_profile=typed.profile,
+        binaries=tools.options(),
+        phones=phones,
     )
 
 
@@ -190,18 +270,25 @@ def _check_pairs(request: "BenchRequest") -> None:
         place_scenes(request.accuracy, request.candidates)
 
 
-def _check_devices(device: str | None) -> None:
-    """Only the host can be measured for now.
+def _devices(session: Session, typed: _Typed) -> "Choice":
+    """The devices that are meant; says which, where that was left open.
 
     Raises:
-        NoDeviceError: When a phone is asked for.
+        NoDeviceError: When what was asked for is not there or can't be used.
+        TransportError: When an adb server can't be reached.
         UsageError: When the list is empty.
     """
-    names = ["host"] if device is None else _split(device, "--device")
-    phones = [name for name in names if name != "host"]
-    if phones:
-        which = "every phone" if "all" in phones else f"phone {', '.join(phones)}"
-        raise NoDeviceError(f"can't measure on {which}: this version measures on the host only")
+    from edgesr.bench.fleet import choose
+    from edgesr.device.adb import default_servers
+
+    asked = None if typed.device is None else _split(typed.device, "--device")
+    choice = choose(asked, default_servers(typed.adb_server))
+    for note in choice.notes:
+        session.terminal.note(f"left out: {note}")
+    if asked is None:
+        names = ", ".join(choice.phones) or "host"
+        session.terminal.note(f"measuring on: {names} (no --device given)")
+    return choice
 
 
 def _suite(typed: _Typed) -> "Suite":

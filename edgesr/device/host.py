@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgesr.device.transport import Completed
-from edgesr.errors import TransportError
+from edgesr.errors import DeviceFileError, TransportError
 from edgesr.files import atomic_file, store_errors
 
 _THROUGH_SHELL = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 """The command becomes a child of a small shell. A direct child would inherit the high-water mark
 of *this* process's memory (ru_maxrss survives exec), and every footprint that benchmark_model
 prints is a difference of that mark: it would say 0."""
+_DRAIN_S = 1
+"""How long output of a killed command is read: a child that left its group may hold it open."""
 
 
 class HostTransport:
@@ -59,11 +61,11 @@ class HostTransport:
             code: int | None = process.returncode
         except subprocess.TimeoutExpired:
             _kill_group(process)
-            out, err = process.communicate()
+            out, err = _rest(process)
             code = None
         except BaseException:  # Ctrl-C: nothing of ours may go on running
             _kill_group(process)
-            process.communicate()
+            _rest(process)
             raise
         seconds = time.monotonic() - begin
         return Completed(code, _text(out), _text(err), seconds)
@@ -77,10 +79,10 @@ class HostTransport:
         """Copies a file, atomically.
 
         Raises:
-            TransportError: When there is no such file.
+            DeviceFileError: When there is no such file.
         """
         if not Path(remote).is_file():
-            raise TransportError(f"there is no {remote} on {self.name}")
+            raise DeviceFileError(f"there is no {remote} on {self.name}")
         with atomic_file(local) as temporary:
             shutil.copyfile(remote, temporary)
 
@@ -110,6 +112,18 @@ class HostTransport:
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """What a killed command printed."""
+    try:
+        return process.communicate(timeout=_DRAIN_S)
+    except subprocess.TimeoutExpired as late:
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        process.wait()
+        return late.output or b"", late.stderr or b""
 
 
 def _text(data: bytes) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgesr.bench.binaries import BinaryOptions
 from edgesr.bench.engine import official
 from edgesr.bench.runner import BenchRequest, resume_bench, run_bench
 from edgesr.bench.suite import Suite
@@ -56,6 +57,10 @@ def fake_binary(path: Path, body: str) -> Path:
     return path
 
 
+def named(binary: Path) -> BinaryOptions:
+    return BinaryOptions(named=(binary,))
+
+
 def statuses(run: RunFolder) -> list[tuple[str, int | None, str]]:
     return [(r.job.delegate, r.round, r.status) for r in run.records() if r.job]
 
@@ -66,7 +71,7 @@ def test_a_run_is_interleaved_complete_and_told_in_full(workspace: Workspace) ->
     result = run_bench(
         BenchRequest((whole, part), SUITE),
         workspace,
-        lambda _, done, total: said.append((done, total)),
+        lambda _device, _what, done, total: said.append((done, total)),
     )
     assert result.counts == {"ok": 4, "refused": 0, "failed": 0}
     records = result.run.records()
@@ -199,7 +204,7 @@ def test_a_candidate_without_pairs_of_its_scale_gets_a_doubt_not_a_number(
     model = other.manifest.model.model_copy(update={"scale": 4})
     four = Candidate(other.path, other.manifest.model_copy(update={"model": model}))
     suite = SUITE.model_copy(update={"rounds": 1})
-    request = BenchRequest((double, four), suite, ("host",), ("cpu",), accuracy=pairs)
+    request = BenchRequest((double, four), suite, delegates=("cpu",), accuracy=pairs)
     scored, unscored = run_bench(request, workspace).run.records()
     assert scored.accuracy is not None
     assert (unscored.status, unscored.accuracy) == ("ok", None)
@@ -228,7 +233,7 @@ def test_quality_does_not_depend_on_what_else_is_measured(
     pairs = make_pairs(tmp_path)  # lr.png is 20x22
     suite = SUITE.model_copy(update={"rounds": 1})
     runs = [
-        run_bench(BenchRequest(c, suite, ("host",), ("cpu",), accuracy=pairs), workspace).run
+        run_bench(BenchRequest(c, suite, delegates=("cpu",), accuracy=pairs), workspace).run
         for c in ((small,), (large,), (small, large))
     ]
     alone = [run.records()[0] for run in runs[:2]]
@@ -261,7 +266,9 @@ def test_a_hanging_binary_is_killed_with_its_children(workspace: Workspace, tmp_
         tmp_path / "hangs", f'echo "INFO: STARTING!"; sleep 600 & echo $! > "{marker}"; wait'
     )
     suite = SUITE.model_copy(update={"timeout_s": 1.0, "rounds": 3})
-    request = BenchRequest((tiny_candidate(workspace),), suite, delegates=("cpu",), binary=binary)
+    request = BenchRequest(
+        (tiny_candidate(workspace),), suite, delegates=("cpu",), binaries=named(binary)
+    )
     begin = time.monotonic()
     result = run_bench(request, workspace)
     assert time.monotonic() - begin < 6
@@ -289,7 +296,7 @@ def test_a_recorded_tool_and_a_silent_fallback_go_through_the_same_door(
         (tiny_candidate(workspace),),
         SUITE.model_copy(update={"rounds": 1}),
         delegates=("cpu", "xnnpack"),
-        binary=fake_binary(tmp_path / "falls_back", body),
+        binaries=named(fake_binary(tmp_path / "falls_back", body)),
     )
     records = run_bench(request, workspace).run.records()
     assert [record.status for record in records] == ["refused", "ok"]
@@ -359,7 +366,7 @@ def test_a_launch_that_did_not_run_proves_nothing(workspace: Workspace, tmp_path
         (tiny_candidate(workspace),),
         SUITE,
         delegates=("cpu",),
-        binary=fake_binary(tmp_path / "broken", "exit 126"),
+        binaries=named(fake_binary(tmp_path / "broken", "exit 126")),
     )
     record = run_bench(request, workspace).run.records()[0]
     assert (record.status, record.reason) == ("failed", "could not be executed")
@@ -443,7 +450,7 @@ def test_interrupting_keeps_what_was_finished_and_resume_completes_it(
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--device", "all"), 4, "host only"),
+        (("--device", "all"), 4, "switches adb off"),
         (("--delegate", "gpu"), 7, "1 refused"),
         (("--delegate", "nosuch"), 2, "nosuch"),
         (("--threads", "0"), 2, "1 to 64"),

@@ -9,10 +9,11 @@ from edgesr.bench.argv import ONCE, Launch, Pixels, build_argv, missing_flags, s
 from edgesr.bench.delegates import delegate_names, unavailable
 from edgesr.bench.doubts import Code, conditions, low_count
 from edgesr.bench.engine import Tool, own_runner, read_flags
+from edgesr.bench.measure import count_jobs
 from edgesr.bench.plan import Axes, estimate_s, of_sizes, plan_jobs, schedule
-from edgesr.bench.runner import count_jobs
 from edgesr.bench.suite import load_suite
-from edgesr.device.info import Limits, host_info, host_profile, host_state
+from edgesr.device.info import host_info, host_state
+from edgesr.device.profile import Limits, host_profile
 from edgesr.errors import ConfigError, UsageError
 from edgesr.results.records import DeviceState, Engine, Job, Latency, Record
 from edgesr.results.store import Workspace
@@ -45,7 +46,7 @@ def test_rounds_are_interleaved_and_each_begins_one_job_later() -> None:
 
 def test_jobs_are_all_combinations_once(tmp_path: Path) -> None:
     candidate = tiny_candidate(Workspace(tmp_path))
-    axes = Axes(("host",), ("cpu", "xnnpack"), (1, 2, 2))
+    axes = Axes({"host": ("cpu", "xnnpack")}, (1, 2, 2))
     jobs = plan_jobs([candidate, candidate], axes)
     assert [(job.delegate, job.threads) for job in jobs] == [
         ("cpu", 1), ("cpu", 2), ("xnnpack", 1), ("xnnpack", 2),
