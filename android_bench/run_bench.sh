@@ -29,14 +29,19 @@ alive() {
 }
 
 # Kills every process of the jobs below folder $1, but for this one and those below folder $2.
+# Looks at least twice: one that is just becoming another program is not to be known.
 end_all() {
-  kept=" $$ "
-  [ -n "$2" ] && kept="$kept$(processes "$2") "
-  for process in $(processes "$1"); do
-    case $kept in
-      *" $process "*) ;;
-      *) kill -9 "$process" 2> /dev/null ;;
-    esac
+  pass=0 found=1
+  while [ "$pass" -lt 2 ] || { [ -n "$found" ] && [ "$pass" -lt 9 ]; }; do
+    kept=" $$ " found=
+    [ -n "$2" ] && kept="$kept$(processes "$2") "
+    for process in $(processes "$1"); do
+      case $kept in
+        *" $process "*) ;;
+        *) kill -9 "$process" 2> /dev/null && found=1 ;;
+      esac
+    done
+    pass=$((pass + 1))
   done
 }
 

@@ -170,7 +170,8 @@ class Session:
             if device is not None and job.key not in said:
                 reason = device.reason
                 lost = Record(job=job, round=0, status="failed", reason=reason, cause="not_ready")
-                run.append(lost)
+                simulated = {"simulated": True} if device.info.simulated else {}
+                run.append(lost.model_copy(update=simulated))
 
     def _scorer(
         self,

@@ -71,7 +71,8 @@ def wait_until_fit(
 ) -> tuple[DeviceState, list[Unfit]]:
     """Waits until every limit is met, as long as ``fit`` allows.
 
-    A low battery that isn't charging ends the wait when nothing else is unmet: it gets no better.
+    When nothing else is unmet, a low battery that isn't charging ends the wait at once, since it
+    gets no better, and other programs' load ends it after ``fit.busy_wait_s``.
 
     Args:
         read_state: Asks the device; errors of it pass through.
@@ -82,11 +83,12 @@ def wait_until_fit(
     Returns:
         The last state, and what is still unmet in it.
     """
-    deadline = clock.now() + fit.wait_s
+    began = clock.now()
     while True:
         state = read_state()
         found = unfit(state, fit)
-        left = deadline - clock.now()
+        only_busy = all(one.code == "busy" for one in found)
+        left = began + (fit.busy_wait_s if only_busy else fit.wait_s) - clock.now()
         if not found or left <= 0 or _is_hopeless(state, found):
             return state, found
         if progress:

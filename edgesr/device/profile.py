@@ -44,6 +44,8 @@ class Fit(Config):
     """Other programs may take so much CPU, per cent of the whole device; None doesn't ask."""
     wait_s: Annotated[float, Field(ge=0)] = 120
     """How long a round waits at most; what is unmet then becomes a doubt."""
+    busy_wait_s: Annotated[float, Field(ge=0)] = 3
+    """How long for other programs alone: what has not ended by then goes on for long."""
     poll_s: Annotated[float, Field(gt=0)] = 5
     """Seconds between two looks."""
 

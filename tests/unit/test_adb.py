@@ -31,6 +31,7 @@ MISSING_RULES = (
     "no permissions (missing udev rules? user is in the plugdev group); "
     "see [http://developer.android.com/tools/device.html]"
 )
+PIXEL_TAGS = "product:panther model:Pixel_7 device:panther transport_id:1"
 PIXEL = {"product": "panther", "model": "Pixel_7", "device": "panther", "transport_id": "1"}
 
 
@@ -38,13 +39,11 @@ PIXEL = {"product": "panther", "model": "Pixel_7", "device": "panther", "transpo
     ("line", "serial", "state", "tags"),
     [
         (
-            "2A251FDH2000AB         device usb:1-1.2 product:panther model:Pixel_7 "
-            "device:panther transport_id:1",
+            f"2A251FDH2000AB         device usb:1-1.2 {PIXEL_TAGS}",
             "2A251FDH2000AB", "device", {"usb": "1-1.2", **PIXEL},
         ),
         (
-            "192.168.1.23:5555      device product:panther model:Pixel_7 device:panther "
-            "transport_id:1",
+            f"192.168.1.23:5555      device {PIXEL_TAGS}",
             "192.168.1.23:5555", "device", PIXEL,
         ),
         ("emulator-5554          offline transport_id:1", "emulator-5554", "offline",
@@ -131,7 +130,7 @@ def test_named_server(name: str, server: AdbServer) -> None:
     ["", ":5037", "farm:", "farm:x", "farm:0", "farm:65536", "farm:-1", "::1", "a b:1", "[:1"],
 )
 def test_name_that_is_no_server(name: str) -> None:
-    with pytest.raises(UsageError, match="--adb-server .* is no HOST:PORT") as caught:
+    with pytest.raises(UsageError, match=r"--adb-server .* is no HOST:PORT") as caught:
         default_servers([name])
     assert "192.168.1.5:5037" in caught.value.hint
 
@@ -291,7 +290,7 @@ def test_start_and_start_again(
         monkeypatch.undo()
         assert server.version() >= 41
         assert server.list_devices() == []
-        with pytest.raises(TransportError, match="^R58M12ABCDE: device 'R58M12ABCDE' not found$"):
+        with pytest.raises(TransportError, match=r"^R58M12ABCDE: device 'R58M12ABCDE' not found$"):
             server.features("R58M12ABCDE")
         assert not server.connect("127.0.0.1:1")
     finally:
@@ -345,8 +344,7 @@ UNAUTHORIZED = (
         (b"OKAY0010half", "the connection to x broke"),
         (
             b"FAIL%04x" % len(UNAUTHORIZED) + UNAUTHORIZED,
-            r"^x: device unauthorized\. This adb server's \$ADB_VENDOR_KEYS is not set Try 'adb "
-            r"kill-server' if that seems wrong\.$",
+            r"^x: device unauthorized\. This .* is not set Try .* if that seems wrong\.$",
         ),
     ],
 )
