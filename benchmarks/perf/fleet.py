@@ -2,7 +2,8 @@
 
     python benchmarks/perf/fleet.py parallel      wall time of 3 phones over that of 1
     python benchmarks/perf/fleet.py overhead      time of a round outside benchmark_model
-    python benchmarks/perf/fleet.py many [N]      N (24) phones at once, CPU and memory of edgesr
+    python benchmarks/perf/fleet.py many --phones 24 --servers 1 --sleep 1
+                                                  many at once: wall time, CPU, memory of edgesr
 
 On stand-in phones, so everything runs on this machine: what is measured is edgesr and adb, not
 phones. Launches sleep instead of working where that makes figures independent of the cores.
@@ -19,12 +20,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgesr.bench.fleet import choose
 from edgesr.bench.runner import BenchRequest, run_bench
-from edgesr.bench.session import BenchResult
 from edgesr.bench.suite import Suite
 from edgesr.device.adb import AdbServer
 from edgesr.device.profile import Fit
@@ -75,73 +76,91 @@ def suite(rounds: int) -> Suite:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Desk:
+    """Stand-ins, and the adb servers that they are connected to."""
+
+    phones: list[StandIn]
+    servers: list[AdbServer]
+
+
 @contextmanager
-def phones(count: int, seconds: float) -> Iterator[tuple[list[StandIn], AdbServer]]:
-    """So many connected stand-ins whose launches sleep."""
-    with tempfile.TemporaryDirectory() as folder:
+def phones(count: int, seconds: float, servers: int = 1) -> Iterator[Desk]:
+    """So many connected stand-ins whose launches sleep, spread over adb servers."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         program = str(sleeping_program(Path(folder), seconds))
-        kinds = [KINDS[number % len(KINDS)] for number in range(count)]
-        options = [PhoneOptions(phone=kind, benchmark_model=program) for kind in kinds]
-        with PrivateAdbServer() as server, StandIns(options) as started:
+        desk = Desk([], [])
+        for part in range(servers):
+            mine = range(part, count, servers)
+            options = [PhoneOptions(KINDS[n % len(KINDS)], benchmark_model=program) for n in mine]
+            server = stack.enter_context(PrivateAdbServer())
+            started = stack.enter_context(StandIns(options))
             for phone in started:
                 server.connect(phone.serial)
-            yield started, AdbServer("127.0.0.1", server.port)
+            desk.phones.extend(started)
+            desk.servers.append(AdbServer("127.0.0.1", server.port))
+        yield desk
 
 
-def bench(server: AdbServer, serials: Sequence[str], rounds: int) -> tuple[float, BenchResult]:
-    """Measures; gives wall time in seconds and what came of it."""
+def bench(desk: Desk, serials: Sequence[str], rounds: int) -> float:
+    """Measures; gives wall time in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         request = BenchRequest(
             candidates=(tiny_candidate(workspace),),
             suite=suite(rounds),
-            devices=choose(list(serials), [server]),
+            devices=choose(list(serials), desk.servers),
             delegates=("cpu", "xnnpack"),
         )
         began = time.monotonic()
         result = run_bench(request, workspace)
         wall_s = time.monotonic() - began
         assert result.counts["ok"] == 2 * len(serials), result
-        return wall_s, result
+        return wall_s
 
 
-def parallel(repeats: int) -> dict[str, object]:
-    """Three phones together and each alone, interleaved; launches sleep one second."""
+def parallel(given: argparse.Namespace) -> dict[str, object]:
+    """Three phones together and each alone, interleaved."""
     ratios, sums = [], []
-    with phones(3, 1.0) as (started, server):
-        serials = [phone.serial for phone in started]
-        for _ in range(repeats):
-            together, _result = bench(server, serials, rounds=2)
-            alone = [bench(server, [serial], rounds=2)[0] for serial in serials]
+    with phones(3, given.sleep) as desk:
+        serials = [phone.serial for phone in desk.phones]
+        for _ in range(given.repeats):
+            together = bench(desk, serials, rounds=2)
+            alone = [bench(desk, [serial], rounds=2) for serial in serials]
             ratios.append(together / max(alone))
             sums.append(together / sum(alone))
-    return {"together_over_slowest": ratios, "together_over_sum": sums}
+    return {
+        "together_over_slowest": ratios,
+        "together_over_slowest_median": statistics.median(ratios),
+        "together_over_sum_median": statistics.median(sums),
+    }
 
 
-def overhead(repeats: int) -> dict[str, object]:
+def overhead(given: argparse.Namespace) -> dict[str, object]:
     """Wall time of rounds less the time their launches sleep, on one phone."""
-    seconds, rounds, per_round = 0.5, 10, []
-    with phones(1, seconds) as (started, server):
-        for _ in range(repeats):
-            few, _result = bench(server, [started[0].serial], rounds=2)
-            many, _result = bench(server, [started[0].serial], rounds=2 + rounds)
-            per_round.append((many - few) / (2 * rounds) - seconds)  # 2 jobs a round
-            services = started[0].services()
-    pushes = sum("mv -f" in name for name in services)
-    return {"seconds_per_round": per_round, "pushes_in_all_runs": pushes}
+    rounds, per_round = 10, []
+    with phones(1, given.sleep) as desk:
+        serials = [desk.phones[0].serial]
+        for _ in range(given.repeats):
+            few, many = (bench(desk, serials, rounds=n) for n in (2, 2 + rounds))
+            per_round.append((many - few) / (2 * rounds) - given.sleep)  # 2 jobs a round
+    return {
+        "seconds_per_round": per_round,
+        "seconds_per_round_median": statistics.median(per_round),
+    }
 
 
-def many(count: int) -> dict[str, object]:
-    """Many phones at once; launches sleep one second."""
-    with phones(count, 1.0) as (started, server):
+def many(given: argparse.Namespace) -> dict[str, object]:
+    """Many phones at once."""
+    with phones(given.phones, given.sleep, given.servers) as desk:
         before = resource.getrusage(resource.RUSAGE_SELF)
-        wall_s, _result = bench(server, [phone.serial for phone in started], rounds=3)
+        wall_s = bench(desk, [phone.serial for phone in desk.phones], rounds=3)
         after = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    launches = count * 2 * (3 + 1)  # three rounds and the memory pass
+    launches = given.phones * 2 * 4  # of two jobs: three rounds and the memory pass
     return {
-        "phones": count,
         "wall_s": wall_s,
+        "sleeping_s": given.sleep * 2 * 4,
         "launches": launches,
         "edgesr_cpu_s": cpu_s,
         "edgesr_cpu_ms_per_launch": 1000 * cpu_s / launches,
@@ -152,15 +171,15 @@ def many(count: int) -> dict[str, object]:
 def main() -> None:
     """Prints one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("parallel", "overhead", "many"))
-    parser.add_argument("number", nargs="?", type=int)
+    measures = {"parallel": parallel, "overhead": overhead, "many": many}
+    parser.add_argument("what", choices=measures)
+    parser.add_argument("--sleep", type=float, default=1.0, help="seconds that a launch sleeps")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--phones", type=int, default=24)
+    parser.add_argument("--servers", type=int, default=1)
     given = parser.parse_args()
-    measure = {"parallel": (parallel, 5), "overhead": (overhead, 3), "many": (many, 24)}
-    function, default = measure[given.what]
-    found = function(given.number or default)
-    lists = {key: value for key, value in found.items() if isinstance(value, list)}
-    middle = {f"{key}_median": statistics.median(value) for key, value in lists.items()}
-    print(json.dumps({**found, **middle, "cores": os.cpu_count()}, indent=1))
+    found = measures[given.what](given)
+    print(json.dumps({**vars(given), **found, "cores": os.cpu_count()}, indent=1))
 
 
 if __name__ == "__main__":

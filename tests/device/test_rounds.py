@@ -210,7 +210,8 @@ def test_throttling_during_a_round_is_seen(phone: StandIn, workspace: Workspace)
     slow = "; ".join(script.format(name) for name in ("scaling_max_freq", "scaling_cur_freq"))
     path = phone.root / "throttling"
     path.write_text(
-        f'#!/bin/sh\ncase "$*" in *--graph=*) {slow};; esac\nexec "{sys.executable}" -m edgesr.bench.host_runner "$@"\n'
+        f'#!/bin/sh\ncase "$*" in *--graph=*) {slow};; esac\n'
+        f'exec "{sys.executable}" -m edgesr.bench.host_runner "$@"\n'
     )
     path.chmod(0o755)
     result = run_bench(
