@@ -67,7 +67,9 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
         documents = [job_document(job) for job in jobs]
         terminal.json({"run": str(result.run.path), "counts": result.counts, "jobs": documents})
         return
-    fleet = len({job.device for job in jobs}) > 1
+    devices = list(dict.fromkeys(job.device for job in jobs))
+    fleet = len(devices) > 1
+    jobs.sort(key=lambda job: devices.index(job.device))  # they were measured in parallel
     for candidate in dict.fromkeys(job.candidate for job in jobs):
         own = [job for job in jobs if job.candidate == candidate]
         _print_candidate(terminal, own, fleet=fleet)

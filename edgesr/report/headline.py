@@ -65,8 +65,9 @@ def headline(jobs: Sequence[JobSummary]) -> str:
         )
     best = min(verified, key=lambda job: job.median_ms)
     sentences = [_fastest(best, len(verified))]
-    if best.doubts:
-        doubts = "; ".join(doubt_words(doubt) for doubt in best.doubts)
+    weighing = [doubt for doubt in best.doubts if doubt.code in best.trust_reasons]
+    if weighing:
+        doubts = "; ".join(doubt_words(doubt) for doubt in weighing)
         sentences.append(f"Trust {best.trust}: {doubts}.")
     partial = _faster_partial(jobs, best)
     if partial is not None:

@@ -33,6 +33,9 @@ def test_the_wheel_holds_the_package_and_nothing_else() -> None:
         "edgesr/_assets/devices/host.toml",
         "edgesr/_assets/benchmarks/suites/quick.toml",
         "edgesr/_assets/android_bench/binaries.toml",
+        "edgesr/_assets/android_bench/run_bench.sh",
+        "edgesr/_assets/devices/pixel-8.toml",
+        "edgesr/device/standin/phones/pixel-7.toml",
         "edgesr/train/recipes/elsr-tiny.toml",
         "edgesr/models/weights/elsr-x2-slides.pt",
         "edgesr/models/weights/elsr-x3-slides.pt",
@@ -64,7 +67,7 @@ def edgesr(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_answers() -> None:
     result = edgesr("--help")
     assert result.returncode == 0
-    for verb in ("convert", "bench", "report", "train", "eval", "demo"):
+    for verb in ("convert", "bench", "devices", "doctor", "parse", "report", "train", "demo"):
         assert verb in result.stdout
 
 
