@@ -4,7 +4,7 @@ import hashlib
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -117,7 +117,8 @@ class Scorer:
 
     def _launcher(self, station: Station, job: Job, slot: Slot) -> "Launcher":
         folder = Path(self._folder.name)
-        return Launcher(station, job.delegate, job.threads, slot, self._pass.timeout_s, folder)
+        base = Launch("", job.delegate, job.threads, ONCE, compiled=station.compiled(job))
+        return Launcher(station, base, slot, self._pass.timeout_s, folder)
 
     def _reference_of(self, candidate: Candidate) -> Candidate | None:
         """The fp32 candidate of the same checkpoint, scale and input size."""
@@ -147,7 +148,8 @@ class Scorer:
         path = Path(self._folder.name) / name
         if not path.is_file():
             slot = Slot("reference", hashlib.sha256(name.encode()).hexdigest()[:16])
-            launcher = Launcher(station, "cpu", 1, slot, self._pass.timeout_s, path.parent)
+            base = Launch("", "cpu", 1, ONCE)
+            launcher = Launcher(station, base, slot, self._pass.timeout_s, path.parent)
             try:
                 made = _region(upscale(launcher, reference, scene), scene)
             except AccuracyFailedError:
@@ -175,8 +177,8 @@ class Launcher:
     """How the images of one job are run."""
 
     station: Station
-    delegate: str
-    threads: int
+    launch: Launch
+    """Delegate and threads; model and pixels are filled in."""
     slot: Slot
     timeout_s: float
     folder: Path
@@ -202,11 +204,9 @@ def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[n
     """
     station, manifest = launcher.station, candidate.manifest
     sent = _send(launcher, encode_image(read_image(scene.pair.lr), manifest.inputs[0]))
-    launch = Launch(
+    launch = replace(
+        launcher.launch,
         graph=station.transport.stage(candidate.path),
-        delegate=launcher.delegate,
-        threads=launcher.threads,
-        loop=ONCE,
         pixels=Pixels(sent, manifest.inputs[0].shape, ""),
     )
     reason = cant_launch(station, launch)
@@ -217,7 +217,7 @@ def upscale(launcher: Launcher, candidate: Candidate, scene: Scene) -> NDArray[n
     except VanishedError as error:
         raise AccuracyFailedError(f"{scene.pair.name}: {error}") from error
     station.executor.forget(str(launcher.slot))
-    reading = read_launch(done.printed, launcher.delegate)
+    reading = read_launch(done.printed, launch.delegate)
     if reading.status != "ok":
         raise AccuracyFailedError(f"{scene.pair.name}: {reading.reason}")
     if done.output is None:

@@ -28,6 +28,8 @@ _WAIT_S = 2
 """How long one question "is it done?" may wait on the phone."""
 _GRACE_S = 60
 """Beyond a launch's own limit, until it is ended from here."""
+_LONGEST_S = 3600
+"""For a launch whose limit is not known here; the phone does."""
 _KILLED = 137
 _TIMED_OUT = 124
 _LATE_S = 5
@@ -88,7 +90,7 @@ class PhoneExecutor:
         script = f'for d in "{self._jobs}"/*/*; do [ -e "$d/done" ] || echo "$d"; done'
         listed = self._transport.run(["sh", "-c", script], timeout_s=_STEP_TIMEOUT_S)
         for folder in listed.stdout.splitlines():
-            if not folder.endswith("*") and self._await(folder, _GRACE_S) is None:
+            if not folder.endswith("*") and self._await(folder, _LONGEST_S) is None:
                 self._transport.remove(folder)
 
     def forget(self, slot: str) -> None:

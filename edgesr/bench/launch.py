@@ -6,13 +6,14 @@ from typing import Protocol
 
 from edgesr.bench.argv import Launch, Pixels, build_argv, missing_flags
 from edgesr.bench.benchmark_log import join_streams
+from edgesr.bench.delegates import find_delegate
 from edgesr.bench.engine import Tool
 from edgesr.bench.outcome import Printed
 from edgesr.bench.suite import Suite
 from edgesr.device.info import DeviceInfo
 from edgesr.device.profile import Profile
 from edgesr.device.transport import Transport
-from edgesr.results.records import DeviceState, Doubt
+from edgesr.results.records import DeviceState, Doubt, Job
 
 RESULT, OUTPUT, OP_PROFILE = "result.pb", "output.raw", "profile.csv"
 """Files that a launch writes into its folder."""
@@ -97,6 +98,12 @@ class Station:
     """Where a delegate may keep compiled kernels on the device."""
     close: Callable[[], None] = field(default=lambda: None)
     """Deletes what is ours on the device and lets others have it."""
+
+    def compiled(self, job: Job) -> tuple[str, str] | None:
+        """Folder and token under which a job's delegate keeps kernels, where it compiles any."""
+        if self.compiled_folder is None or not find_delegate(job.delegate).compiles:
+            return None
+        return self.compiled_folder, job.key
 
 
 @dataclass(frozen=True)

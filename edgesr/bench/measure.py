@@ -85,6 +85,8 @@ class Measurement:
         self.jobs = [job for job in plan.jobs if job.device == self.device]
         self.candidates = {c.manifest.id: c for c in plan.candidates}
         self.state = _Progress()
+        self.temperature_c: float | None = None
+        """After the last launch."""
         engine = _engine_doubts(run, station)
         self.standing = merged(engine, station.standing_doubts)
         for record in run.records():
@@ -139,12 +141,14 @@ class Measurement:
     def _name(self, turn: Turn) -> str:
         job = turn.job
         name = self.candidates[job.candidate].manifest.name
-        return f"round {turn.round + 1}: {name} {job.delegate} t{job.threads}"
+        heat = "" if self.temperature_c is None else f", {self.temperature_c:g} °C"
+        return f"round {turn.round + 1}: {name} {job.delegate} t{job.threads}{heat}"
 
     def _take(self, turn: Turn) -> None:
         """Measures one turn and appends its record; the device then forgets it."""
         record = self._record(turn)
         self.run.append(record)
+        self.temperature_c = record.after.temperature_c if record.after else self.temperature_c
         key, state = turn.job.key, self.state
         state.answered.add((key, turn.round))
         if record.status == "ok":
@@ -190,10 +194,7 @@ class Measurement:
     def _launch_of(self, job: Job) -> Launch:
         graph = self.station.transport.stage(self.candidates[job.candidate].path)
         launch = Launch(graph, job.delegate, job.threads, suite_loop(self.suite))
-        folder = self.station.compiled_folder
-        if folder and find_delegate(job.delegate).compiles:
-            return replace(launch, compiled=(folder, job.key))
-        return launch
+        return replace(launch, compiled=self.station.compiled(job))
 
     def _timed(self, start: Record, turn: Turn, launch: Launch) -> Record:
         """The timed launch, then, once per job, what needs launches of its own."""
@@ -308,7 +309,7 @@ def _measured(start: Record, launched: Launched, reading: Reading) -> Record:
         status=reading.status,
         reason=reading.reason,
         cause=reading.cause,
-        verdict=reading.verdict.model_copy(update={"refused_ops": reading.refused_ops}),
+        verdict=reading.verdict,
     )
     if reading.status != "ok":
         return record

@@ -57,8 +57,6 @@ class Reading:
     """The reason's kind; None where the status is ``ok``."""
     init_kind: Literal["cold", "warm"] | None = None
     """Whether the GPU compiled its kernels for ``init_us`` or loaded them; else None."""
-    refused_ops: tuple[str, ...] = ()
-    """Operations that the delegate refused, also where it took the rest."""
 
 
 def read_launch(printed: Printed, requested: str | None = None) -> Reading:
@@ -72,9 +70,11 @@ def read_launch(printed: Printed, requested: str | None = None) -> Reading:
     asked = requested or asked_for(printed.argv) or requested_delegate(log)
     verdict = verdict_of(log, asked)
     status, reason, cause = _judge(log, verdict, printed)
-    refused = tuple(sorted(log.refused_ops))
+    if log.refused_ops:
+        refused = tuple(sorted(log.refused_ops))
+        verdict = Verdict(**verdict.model_dump(exclude_unset=True), refused_ops=refused)
     if status != "ok":
-        return Reading(status, reason, verdict, cause=cause, refused_ops=refused)
+        return Reading(status, reason, verdict, cause=cause)
     memory = plausible_memory(log)
     logged = Memory(**memory) if memory else None
     result = read_result(printed.result)
@@ -88,9 +88,7 @@ def read_launch(printed: Printed, requested: str | None = None) -> Reading:
     else:  # none, torn, or left over from another run
         latency, init_us, memory_mb, source = _logged(log), log.init_us, logged, "log"
     kind = log.init_kind if init_us is not None else None
-    return Reading(
-        status, reason, verdict, latency, init_us, memory_mb, source, None, kind, refused
-    )
+    return Reading(status, reason, verdict, latency, init_us, memory_mb, source, None, kind)
 
 
 def _logged(log: BenchmarkLog) -> Latency:

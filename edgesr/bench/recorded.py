@@ -44,7 +44,6 @@ class Parsed:
 
     name: str
     record: Record
-    refused_ops: tuple[str, ...] = ()
 
 
 def find_recorded(paths: Iterable[Path]) -> list[Recorded]:
@@ -82,7 +81,7 @@ def parse(recorded: Recorded) -> Parsed:
         "profile": _profile(recorded, reading),
         "source": reading.source,
     }
-    return Parsed(recorded.name, Record.model_validate(fields), reading.refused_ops)
+    return Parsed(recorded.name, Record.model_validate(fields))
 
 
 def _profile(recorded: Recorded, reading: Reading) -> tuple[OpTime, ...] | None:

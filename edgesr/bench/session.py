@@ -82,15 +82,18 @@ class Session:
         """
         self.reach_all(choice)
 
-        def make(name: str) -> Callable[[], Station]:
+        def make(name: str) -> Callable[[], None]:
             phone, binaries = self.phones[name], self._binaries(name)
-            return lambda: phone_station(phone, run, self.options, binaries, self.around)
+
+            def ready() -> None:  # noted at once: an interruption elsewhere has to find it
+                station = phone_station(phone, run, self.options, binaries, self.around)
+                self.stations[name] = station
+
+            return ready
 
         found = in_parallel({name: make(name) for name in self.phones}, self.halt)
         for name, outcome in found.items():
-            if outcome.value is not None:
-                self.stations[name] = outcome.value
-            elif outcome.error is not None:
+            if outcome.error is not None:
                 self.unready[name] = Unready(self.phones[name].info, str(outcome.error))
                 self.tell(name, f"can't be measured: {outcome.error}", -1, -1)
         if choice.host:
@@ -147,7 +150,10 @@ class Session:
             lost |= {name: str(o.error) for name, o in outcomes.items() if o.error is not None}
             self._mark_unready(run, plan)
             if host is not None:
-                host()
+                try:
+                    host()
+                except TransportError as error:
+                    lost["host"] = str(error)
         return BenchResult(run, count_jobs(plan.jobs, run.records()), lost)
 
     def _worker(self, measurement: Measurement) -> Callable[[], None]:

@@ -42,11 +42,8 @@ def command(
 
 
 def _tree(parsed: "Parsed") -> dict[str, Any]:
-    """The record with its file; ``refused_ops`` where the delegate refused operations."""
-    tree = {"file": parsed.name, **parsed.record.to_dict()}
-    if parsed.refused_ops:
-        tree["refused_ops"] = list(parsed.refused_ops)
-    return tree
+    """The record with its file."""
+    return {"file": parsed.name, **parsed.record.to_dict()}
 
 
 def _row(parsed: "Parsed") -> tuple[str, ...]:
@@ -75,7 +72,7 @@ def _ran(parsed: "Parsed") -> str:
     if verdict.nodes_delegated is not None:
         nodes = f" {verdict.nodes_delegated}/{verdict.nodes_total} nodes"
         nodes += f", {verdict.partitions} partitions"
-    refused = f", refused: {', '.join(parsed.refused_ops)}" if parsed.refused_ops else ""
+    refused = f", refused: {', '.join(verdict.refused_ops)}" if verdict.refused_ops else ""
     return f"{verdict.outcome}{nodes}{refused}"
 
 

@@ -347,7 +347,7 @@ def test_another_backend_than_the_one_asked_for_is_refused() -> None:
 
 def test_refused_operations_are_told_where_the_delegate_took_the_rest() -> None:
     reading = read_launch(printed("19a_partial_gpu"), "gpu")
-    assert (reading.status, reading.reason, reading.refused_ops) == ("ok", None, ("REVERSE_V2",))
+    assert (reading.status, reading.reason, reading.verdict.refused_ops) == ("ok", None, ("REVERSE_V2",))
 
 
 def test_logcat_knows_the_level_of_a_line() -> None:
@@ -361,7 +361,7 @@ def test_logcat_knows_the_level_of_a_line() -> None:
         lines.append(f"05-31 10:38:42.583 22206 22206 {letter} tflite  : {said_so}\n")
     reading = read_launch(Printed("".join(lines), 0), "gpu")
     assert (reading.status, reading.verdict.outcome) == ("ok", "partial")
-    assert reading.refused_ops == ("REVERSE_V2",)
+    assert reading.verdict.refused_ops == ("REVERSE_V2",)
     failed = "05-31 10:38:42.583 1 1 E tflite  : Failed to load model m.tflite\n"
     start = "05-31 10:38:42.583 1 1 I tflite  : STARTING!\n"
     assert read_launch(Printed(start + failed, 1), "gpu").cause is Cause.BAD_MODEL
