@@ -5,6 +5,7 @@
 #
 #   sh run_bench.sh start DIR NOTE LIMIT_S [-m MASK] [-p] [-f] [-s STATE_SCRIPT] -- COMMAND...
 #   sh run_bench.sh wait DIR SECONDS
+#   sh run_bench.sh drop DIR
 #   sh run_bench.sh clean FOLDER [KEEP]
 #
 # start  makes DIR and runs COMMAND detached, unless DIR has been started before: giving the same
@@ -13,26 +14,36 @@
 #        -f  fixed-performance mode while COMMAND runs    -s  run before and after, for the state
 # wait   prints "running", "gone" (begun, neither done nor running: rebooted or killed), "none", or
 #        "done" and one line "SHA256  NAME" for each file that was left in DIR.
+# drop   kills what runs in DIR and deletes it.
 # clean  kills what was started below FOLDER and deletes FOLDER/jobs/*, but for FOLDER/jobs/KEEP.
 #
 # DIR then holds: note, pid, before, stdout, stderr, rc, seconds, pss, after, and what COMMAND wrote
 # there; the marker `done` comes last, by a rename.
 
-# Processes of a job are known by this variable: a pid alone may be another's after a reboot.
-running() {
-  [ -s "$1/pid" ] && grep -qF "EDGESR_JOB=$1/" "/proc/$(cat "$1/pid")/environ" 2> /dev/null
-}
-
-# A process is not to be known just between two programs, so one look is not enough to say no.
+# The processes of a job are known by their working folder, the job's: a pid alone may be another's
+# after a reboot, and reading environments needs a grep that older phones don't have.
 alive() {
-  running "$1" || { sleep 0.2 && running "$1"; }
+  [ -s "$1/pid" ] && [ "/proc/$(cat "$1/pid")/cwd" -ef "$1" ]
 }
 
-# Kills every process of the jobs below folder $1, but for this one and those below folder $2.
-# Looks at least twice: one that is just becoming another program is not to be known.
+# Prints the pids of all processes that work in folder $1 or below it.
+processes() {
+  place=$(cd "$1" 2> /dev/null && pwd -P) || return
+  ls -ld /proc/[0-9]*/cwd 2> /dev/null | while read -r line; do
+    case ${line#* -> }/ in
+      "$place"/* | "$place (deleted)/")
+        line=${line%%/cwd -> *}
+        printf '%s ' "${line##*/}"
+        ;;
+    esac
+  done
+}
+
+# Kills every process of the jobs below folder $1, but for this one and those below folder $2. Looks
+# again until there is none: one may have begun another meanwhile.
 end_all() {
   pass=0 found=1
-  while [ "$pass" -lt 2 ] || { [ -n "$found" ] && [ "$pass" -lt 9 ]; }; do
+  while [ -n "$found" ] && [ "$pass" -lt 9 ]; do
     kept=" $$ " found=
     [ -n "$2" ] && kept="$kept$(processes "$2") "
     for process in $(processes "$1"); do
@@ -42,13 +53,6 @@ end_all() {
       esac
     done
     pass=$((pass + 1))
-  done
-}
-
-processes() {
-  for environ in $(grep -lsF "EDGESR_JOB=$1/" /proc/[0-9]*/environ); do
-    environ=${environ%/environ}
-    printf '%s ' "${environ#/proc/}"
   done
 }
 
@@ -64,43 +68,44 @@ unbind_killed() {
 }
 
 report() {
-  if [ ! -e "$1/done" ]; then
-    if alive "$1"; then
-      echo running
-      return
-    fi
-    if [ ! -e "$1/done" ]; then # nor has it just become so
-      if [ -d "$1" ]; then
-        end_all "$1"
-        unbind_killed "$1"
-        echo gone
-      else
-        echo none
-      fi
-      return
-    fi
+  if alive "$1" && [ ! -e "$1/done" ]; then
+    echo running
+  elif [ -e "$1/done" ]; then # looked at last: it may just have become so
+    echo done
+    cat "$1/done"
+  elif [ -d "$1" ]; then
+    end_all "$1"
+    unbind_killed "$1"
+    echo gone
+  else
+    echo none
   fi
-  echo done
-  cat "$1/done"
 }
 
 start() {
   dir=$1 note=$2
   shift 2
   if [ -e "$dir/note" ]; then
+    begun "$dir" 40
     report "$dir"
     return
   fi
   mkdir -p "$dir" && printf '%s' "$note" > "$dir/note" || return 1
-  set -- nohup sh "$0" run "$dir" "$@"
+  case $0 in /*) script=$0 ;; *) script=$PWD/$0 ;; esac
+  set -- nohup sh "$script" run "$dir" "$@"
   command -v setsid > /dev/null && set -- setsid "$@"
-  EDGESR_JOB="$dir/" "$@" < /dev/null > /dev/null 2>&1 &
+  (cd "$dir" && exec "$@" < /dev/null > /dev/null 2>&1) &
+  begun "$dir" 100
+  echo started
+}
+
+# Waits until what `start` has begun in $1 says who it is, for $2 looks at most, 20 a second.
+begun() {
   tries=0
-  while [ ! -s "$dir/pid" ] && [ "$tries" -lt 100 ]; do
+  while [ ! -s "$1/pid" ] && [ "$tries" -lt "$2" ]; do
     sleep 0.05
     tries=$((tries + 1))
   done
-  echo started
 }
 
 # The detached part: everything that has to happen whether or not anybody is listening.
@@ -121,7 +126,7 @@ run() {
   echo $$ > pid
   trap 'end_all "$dir"; [ -n "$fixed" ] && unbound; exit 143' INT TERM
   if [ -n "$fixed" ]; then
-    cmd power set-fixed-performance-mode-enabled true > fixed 2>&1
+    cmd power set-fixed-performance-mode-enabled true > fixed 2>&1 || echo refused >> fixed
     sleep 1
   fi
   [ -n "$state" ] && sh "$state" > before 2> /dev/null
@@ -187,6 +192,12 @@ await() {
   report "$1"
 }
 
+drop() {
+  end_all "$1"
+  unbind_killed "$1"
+  rm -rf "$1"
+}
+
 clean() {
   end_all "$1/jobs" "${2:+$1/jobs/$2}"
   for job in "$1"/jobs/*; do
@@ -200,7 +211,7 @@ clean() {
 verb=$1
 shift
 case $verb in
-  start | run | clean) "$verb" "$@" ;;
+  start | run | drop | clean) "$verb" "$@" ;;
   wait) await "$@" ;;
   *) exit 64 ;;
 esac

@@ -54,6 +54,8 @@ SEVERITY: dict[str, _Weight] = {
     # what it ran on
     "simulated": "C",
     "unlisted": "B",
+    "not_pinned": "B",
+    "clocks_not_fixed": "B",
     "engine_changed": "C",
     "binary_changed": "B",  # all rounds of this run agree; comparing with an older one misleads
     # the device's condition

@@ -20,7 +20,7 @@ from edgesr.bench.doubts import Code, because, doubt
 from edgesr.bench.launch import Executed, Order, VanishedError
 from edgesr.device.readings import parse_state
 from edgesr.device.transport import Transport
-from edgesr.errors import DeviceFileError, TransportError
+from edgesr.errors import DeviceFileError
 from edgesr.results.records import Doubt
 
 _STEP_TIMEOUT_S = 60
@@ -32,7 +32,8 @@ _LONGEST_S = 3600
 """For a launch whose limit is not known here; the phone does."""
 _KILLED = 137
 _TIMED_OUT = 124
-_LATE_S = 5
+_FETCHES = 3
+_LATE_S = 10
 """A result that waited longer than this for being fetched was out of reach."""
 
 
@@ -74,11 +75,13 @@ class PhoneExecutor:
         if sums is None:
             reason = "the phone restarted, or killed it" if begun else "it had died before"
             doubts.append(because(Code.RELAUNCHED, reason))
-            self._transport.remove(folder)
+            self._script("drop", folder)
             self._begin(folder, argv, order)
             sums = self._await(folder, order.timeout_s)
             if sums is None:
-                raise VanishedError("the launch vanished twice: the phone restarts or kills it")
+                raise VanishedError(
+                    "the launch vanished twice: the phone restarts, kills it, or is full"
+                )
         files = self._fetch(folder, sums)
         waited_s = _late(files)
         if waited_s > _LATE_S or not (begun or doubts):
@@ -87,11 +90,12 @@ class PhoneExecutor:
 
     def settle(self) -> None:
         """Waits for launches of this run that an earlier call left running."""
-        script = f'for d in "{self._jobs}"/*/*; do [ -e "$d/done" ] || echo "$d"; done'
+        open_ones = '[ -e "$d/note" ] && [ ! -e "$d/done" ] && echo "$d"'
+        script = f'for d in "{self._jobs}"/*/*; do {open_ones}; done; true'
         listed = self._transport.run(["sh", "-c", script], timeout_s=_STEP_TIMEOUT_S)
         for folder in listed.stdout.splitlines():
-            if not folder.endswith("*") and self._await(folder, _LONGEST_S) is None:
-                self._transport.remove(folder)
+            if self._await(folder, _LONGEST_S) is None:
+                self._script("drop", folder)
 
     def forget(self, slot: str) -> None:
         """As `edgesr.bench.launch.Executor`."""
@@ -116,7 +120,7 @@ class PhoneExecutor:
         if not said or said[0] == "started":
             return bool(said)
         if self._note(folder).get("command") != command:  # another file or binary than then
-            self._script("clean", self._transport.folder)
+            self._script("drop", folder)
             return self._begin(folder, argv, order)
         return False
 
@@ -131,7 +135,8 @@ class PhoneExecutor:
             if not said or said[0] != "running":
                 return None
             if time.monotonic() > end:
-                raise TransportError(f"{self._transport.name} does not end a launch at its limit")
+                self._script("drop", folder)
+                raise VanishedError("the phone did not end the launch at its limit")
             self._handling.between()
 
     def _script(self, verb: str, *arguments: str) -> list[str]:
@@ -147,13 +152,17 @@ class PhoneExecutor:
         """The launch's files, each checked against the sum that the phone made of it."""
         found = {}
         with TemporaryDirectory(prefix="edgesr-") as temporary:
+            local = Path(temporary) / "file"
             for name, digest in {**sums, "note": "-"}.items():
-                local = Path(temporary) / "file"
-                self._transport.pull(f"{folder}/{name}", local)
-                data = local.read_bytes()
-                if digest != "-" and hashlib.sha256(data).hexdigest() != digest:
-                    raise TransportError(f"{name} arrived damaged from {self._transport.name}")
-                found[name] = data
+                for _ in range(_FETCHES):
+                    self._transport.pull(f"{folder}/{name}", local)
+                    found[name] = local.read_bytes()
+                    if digest in {"-", hashlib.sha256(found[name]).hexdigest()}:
+                        break
+                else:
+                    raise VanishedError(f"its {name} arrives damaged from the phone")
+        if "rc" not in found:
+            raise VanishedError("the phone could not write the result: is it full?")
         return found
 
     def _executed(
@@ -161,10 +170,13 @@ class PhoneExecutor:
     ) -> Executed:
         texts = {name: data.decode("utf-8", errors="replace") for name, data in files.items()}
         seconds = _whole(texts.get("seconds"))
+        if "refused" in texts.get("fixed", ""):
+            doubts = [*doubts, doubt(Code.CLOCKS_NOT_FIXED)]
         pss_kb = _whole(texts.get("pss"))
         mask = self._handling.big_core_mask
+        pinned = ["taskset", self._handling.mask] if self._handling.mask else []
         return Executed(
-            argv=argv,
+            argv=[*pinned, *argv],
             exit_code=_exit_code(_whole(texts.get("rc")), seconds, order.timeout_s),
             stdout=texts.get("stdout", ""),
             stderr=texts.get("stderr", ""),

@@ -34,7 +34,11 @@ class Code(StrEnum):
     COUNT_LOW = "count_low"
     """count, asked"""
     PICKED_UP = "picked_up"
-    """seconds (that the phone was out of reach while it measured)"""
+    """seconds (that the result waited on the phone)"""
+    NOT_PINNED = "not_pinned"
+    """none: pinning was asked for, and the phone's big cores are not known"""
+    CLOCKS_NOT_FIXED = "clocks_not_fixed"
+    """none: the phone refused fixed-performance mode"""
     RELAUNCHED = "relaunched"
     """reason"""
     # what ran

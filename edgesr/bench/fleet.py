@@ -31,6 +31,8 @@ class Choice:
     host: bool = False
     notes: tuple[str, ...] = ()
     """What the user should know about phones that are left out."""
+    absent: tuple[str, ...] = ()
+    """Phones of a run that goes on which are not attached."""
 
 
 def choose(asked: Sequence[str] | None, servers: Sequence[AdbServer]) -> Choice:
@@ -47,9 +49,11 @@ def choose(asked: Sequence[str] | None, servers: Sequence[AdbServer]) -> Choice:
     """
     if asked is not None and set(asked) <= {"host"}:
         return Choice(host=True)
-    attached = named(attached_phones(servers, must=asked is not None))
+    found, silent = attached_phones(servers, must=asked is not None)
+    attached = named(found)
     usable = {name: phone for name, phone in attached.items() if phone.usable}
     notes = [_why_not(name, phone) for name, phone in attached.items() if not phone.usable]
+    notes += silent
     if asked is None:
         return Choice(usable, host=not usable, notes=tuple(notes))
     if "all" in asked and not usable:
@@ -64,39 +68,47 @@ def choose(asked: Sequence[str] | None, servers: Sequence[AdbServer]) -> Choice:
     return Choice(chosen, host="host" in asked, notes=tuple(notes) if "all" in asked else ())
 
 
-def attached_phones(servers: Iterable[AdbServer], *, must: bool) -> list[Attached]:
-    """Every phone of every server, in every state.
+def attached_phones(
+    servers: Sequence[AdbServer], *, must: bool
+) -> tuple[list[Attached], list[str]]:
+    """Every phone of every server, in every state, and what is wrong with servers.
 
     Args:
-        servers: Started where they are this machine's.
-        must: Whether a server that can't be reached is an error or has no phones.
+        servers: The usual one is started where it doesn't run; one that was named is not.
+        must: Whether it is an error when no server can be reached, or just no phone.
 
     Raises:
         NoDeviceError: When adb is switched off and ``must``.
-        TransportError: When a server can't be reached or started and ``must``.
+        TransportError: When no server can be reached or started and ``must``.
     """
     if not adb_allowed():
         if must:
             raise NoDeviceError("no phone can be used: EDGESR_ADB=off switches adb off")
-        return []
+        return [], []
     found: list[Attached] = []
+    errors: list[TransportError] = []
     for server in servers:
         try:
-            server.start()
+            if server.startable:
+                server.start()
             found += server.list_devices()
-        except TransportError:
-            if must:
-                raise
-    return found
+        except TransportError as error:
+            errors.append(error)
+    if must and len(errors) == len(servers):
+        raise errors[0]
+    return found, [str(error) for error in errors]
 
 
 def named(phones: Sequence[Attached]) -> dict[str, Attached]:
     """The phones by serial, with the server behind it where a serial occurs twice."""
     times = Counter(phone.serial for phone in phones)
-    return {
-        phone.serial if times[phone.serial] == 1 else f"{phone.serial}@{phone.server}": phone
-        for phone in phones
-    }
+    found: dict[str, Attached] = {}
+    for phone in phones:
+        name = phone.serial if times[phone.serial] == 1 else f"{phone.serial}@{phone.server}"
+        if name in found:  # phones that adb may not open are all called alike
+            name = f"{name}#{phone.tags.get('transport_id', len(found))}"
+        found[name] = phone
+    return found
 
 
 def _one(name: str, attached: Mapping[str, Attached]) -> dict[str, Attached]:
@@ -105,8 +117,12 @@ def _one(name: str, attached: Mapping[str, Attached]) -> dict[str, Attached]:
         problem = (
             f"{len(same)} phones are called {name}" if same else f"no phone {name} is attached"
         )
-        known = ", ".join(same or attached) or "none"
-        raise NoDeviceError(problem, hint=f"attached are: {known}")
+        known = ", ".join(
+            f"{key} ({phone.tags['model']})" if "model" in phone.tags else key
+            for key, phone in (same or attached).items()
+        )
+        hint = f"attached are: {known}" if known else "connect one, see: edgesr doctor"
+        raise NoDeviceError(problem, hint=hint)
     ((key, phone),) = same.items()
     if not phone.usable:
         raise NoDeviceError(_why_not(key, phone), hint="see them all with: edgesr devices")

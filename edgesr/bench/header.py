@@ -48,6 +48,8 @@ class Setup:
     """By device."""
     unready: Mapping[str, Unready] = field(default_factory=dict)
     """Devices that were chosen and can't be measured."""
+    unreached: Mapping[str, str] = field(default_factory=dict)
+    """Devices that were chosen and did not even say what they are, and why."""
     scenes: Scenes | None = None
     op_profile: bool = False
     phones: PhoneUse = field(default_factory=PhoneUse)
@@ -73,6 +75,7 @@ def write_header(plan: Plan, setup: Setup) -> dict[str, Any]:
         },
         "candidate_files": {c.manifest.id: str(c.path.resolve()) for c in plan.candidates},
         "devices": devices,
+        "unreached": dict(setup.unreached),
         "engine": engines[0] if len(devices) == 1 and engines else None,
         "options": {**setup.phones.to_dict(), "op_profile": setup.op_profile},
         "versions": _versions(),

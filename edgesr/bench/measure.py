@@ -4,9 +4,10 @@ Per turn: fit to measure? -> the timed launch -> once per job memory, op profile
 a launch of its own -> the record is written -> what the turn left on the device is deleted.
 """
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -33,6 +34,8 @@ from edgesr.results.store import RunFolder
 
 FINAL = frozenset({"ok", "refused"})
 """Statuses that answer a round; any other is tried again by ``--resume``."""
+_CONSUMED = frozenset({"failed", "timeout"})
+"""Statuses after which a launch must not be picked up again; after others it may still run."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class _Progress:
     failures: Counter[str] = field(default_factory=Counter)
     extras_done: set[str] = field(default_factory=set)
     """Jobs with a good record that holds (or can't hold) memory, profile and accuracy."""
+    consumed: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Tries of a round whose launch was read and came to nothing: another try is another launch."""
     scored: dict[tuple[str, str], Accuracy | Doubt] = field(default_factory=dict)
     """By candidate and delegate: pixels don't depend on the number of threads."""
 
@@ -94,6 +99,8 @@ class Measurement:
                 self._restore(record, record.job)
 
     def _restore(self, record: Record, job: Job) -> None:
+        if record.status in _CONSUMED:
+            self.state.consumed[job.key, record.round or 0] += 1
         if record.status not in FINAL:
             return
         self.state.answered.add((job.key, record.round or 0))
@@ -158,8 +165,13 @@ class Measurement:
             state.refused.add(key)
         else:
             state.failures[key] += 1
-        if record.argv:
-            self.station.executor.forget(_slot(turn).turn)
+        with contextlib.suppress(DeviceFileError):
+            self.station.executor.forget(self._slot(turn).turn)
+
+    def _slot(self, turn: Turn) -> Slot:
+        tries = self.state.consumed[turn.job.key, turn.round]
+        again = f"-try{tries + 1}" if tries else ""
+        return Slot(f"{turn.job.key}-{turn.round}{again}")
 
     def _start(self, turn: Turn) -> Record:
         start = Record(
@@ -183,7 +195,7 @@ class Measurement:
                 if reason is None:
                     return self._timed(start, turn, launch)
         except KeyboardInterrupt:
-            self.run.append(_with(start, reason="interrupted by the user", cause="interrupted"))
+            self.run.append(_with(start, reason="interrupted", cause="interrupted"))
             raise
         except DeviceFileError as error:
             return _with(start, status="failed", reason=str(error), cause="device_refused")
@@ -200,7 +212,7 @@ class Measurement:
         """The timed launch, then, once per job, what needs launches of its own."""
         waited = self.station.guard(self.suite)
         timeout_s = self.suite.timeout_s
-        launched = run_launch(self.station, launch, _slot(turn), timeout_s=timeout_s)
+        launched = run_launch(self.station, launch, self._slot(turn), timeout_s=timeout_s)
         done = launched.done
         reading = read_launch(launched.printed, turn.job.delegate)
         path, digest = self.run.write_log(_log_name(self.run, turn), launched.log_text())
@@ -226,20 +238,25 @@ class Measurement:
         return found + self.standing
 
     def _with_extras(self, record: Record, turn: Turn, launch: Launch) -> Record:
-        timeout_s, job = self.suite.timeout_s, turn.job
-        memory, doubts = measure_memory(
-            self.station, launch, Slot(_slot(turn).turn, "memory"), timeout_s=timeout_s
-        )
-        record = _with(record, memory_mb=with_memory(record.memory_mb, memory))
+        """What is measured once per job; where that fails, the time that was measured stays."""
+        timeout_s, turn_slot = self.suite.timeout_s, self._slot(turn).turn
+        doubts: list[Doubt] = []
+        with _failing(Code.MEMORY_FAILED, doubts):
+            slot = Slot(turn_slot, "memory")
+            memory, more = measure_memory(self.station, launch, slot, timeout_s=timeout_s)
+            record = _with(record, memory_mb=with_memory(record.memory_mb, memory))
+            doubts += more
         if self.passes.op_profile:
-            slot = Slot(_slot(turn).turn, "profile")
-            ops, more = measure_ops(self.station, launch, slot, timeout_s=timeout_s)
-            record = _with(record, profile=ops)
-            doubts += more
+            with _failing(Code.PROFILE_FAILED, doubts):
+                slot = Slot(turn_slot, "profile")
+                ops, more = measure_ops(self.station, launch, slot, timeout_s=timeout_s)
+                record = _with(record, profile=ops)
+                doubts += more
         if self.passes.scorer is not None:
-            accuracy, more = self._accuracy(self.passes.scorer, job)
-            record = _with(record, accuracy=accuracy)
-            doubts += more
+            with _failing(Code.ACCURACY_FAILED, doubts):
+                accuracy, more = self._accuracy(self.passes.scorer, turn.job)
+                record = _with(record, accuracy=accuracy)
+                doubts += more
         return _with(record, doubts=merged(record.doubts, doubts))
 
     def _accuracy(self, scorer: Scorer, job: Job) -> tuple[Accuracy | None, list[Doubt]]:
@@ -280,8 +297,13 @@ def count_jobs(jobs: Sequence[Job], records: Sequence[Record]) -> dict[str, int]
     return {"ok": 0, "refused": 0, "failed": 0, **Counter(best)}
 
 
-def _slot(turn: Turn) -> Slot:
-    return Slot(f"{turn.job.key}-{turn.round}")
+@contextlib.contextmanager
+def _failing(code: Code, doubts: list[Doubt]) -> Iterator[None]:
+    """Makes a doubt of what keeps one pass from being measured on a device that is there."""
+    try:
+        yield
+    except (DeviceFileError, VanishedError) as error:
+        doubts.append(because(code, str(error)))
 
 
 def _engine_doubts(run: RunFolder, station: Station) -> list[Doubt]:

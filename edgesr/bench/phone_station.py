@@ -1,6 +1,7 @@
 """A phone as a place to measure: reached, locked, described, with the measuring program on it."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -62,9 +63,20 @@ class Surroundings:
     fetching: Callable[[str, int, int], None] | None = None
     """Progress of the binary's download: (what, bytes done, bytes in all)."""
     former_sha256: Callable[[str, str], str | None] = field(
-        default_factory=lambda: cache(note_sha256)
+        default_factory=lambda: _once(note_sha256)
     )
     """As `note_sha256`, which remembers what it is told: asked once for all phones of a call."""
+
+
+def _once(ask: Callable[[str, str], str | None]) -> Callable[[str, str], str | None]:
+    """The same answer to the same question, also to workers that ask at the same time."""
+    known, one_at_a_time = cache(ask), threading.Lock()
+
+    def answer(key: str, sha256: str) -> str | None:
+        with one_at_a_time:
+            return known(key, sha256)
+
+    return answer
 
 
 @dataclass(frozen=True)
@@ -81,9 +93,15 @@ class Phone:
 
     @property
     def identity(self) -> str:
-        """The same for a phone that is attached twice, by cable and by network."""
+        """The same for a phone that is attached twice, by cable and by network.
+
+        Its serial number alone won't do: emulators and some budget phones share theirs.
+        """
         serials = (self.facts.props.get(name) for name in _SERIAL_PROPERTIES)
-        return next((serial for serial in serials if serial), f"{self.info.server} {self.name}")
+        serial = next((serial for serial in serials if serial), None)
+        if serial is None or self.info.boot_id is None:
+            return f"{self.info.server} {self.info.serial}"
+        return f"{serial} {self.info.boot_id}"
 
     @property
     def info(self) -> DeviceInfo:
@@ -98,6 +116,7 @@ def reach(attached: Attached, name: str, options: PhoneUse, around: Surroundings
         TransportError: When it can't be reached, or refuses the files that are needed for asking.
     """
     inner = AdbTransport(attached.server, attached.serial, name)
+    inner.probe()  # a frozen link is known in seconds
     facts = phone_info(inner, server=str(attached.server))
     patience = Patience(options.lost_wait_s, around.pause, lambda what: around.tell(name, what))
     info = replace(facts.info, serial=attached.serial)
@@ -121,7 +140,8 @@ def phone_station(
             room.
         InputError: When there is no measuring program for it.
     """
-    lock = PhoneLock(phone.transport, phone.identity)
+    inner = phone.transport.inner
+    lock = PhoneLock(inner, phone.identity)
     lock.acquire(options.lock_wait_s, around.pause)
     profile = phone.facts.profile
 
@@ -139,15 +159,16 @@ def phone_station(
     executor = PhoneExecutor(phone.transport, handling)
 
     def close() -> None:
-        with contextlib.suppress(TransportError):
-            executor.clean(keep_run=False)
-        if options.keep_files:
+        """Without waiting for a phone that is away; the lock goes last."""
+        try:
+            with contextlib.suppress(TransportError):
+                inner.probe()
+                PhoneExecutor(inner, handling).clean(keep_run=False)
+                if not options.keep_files:
+                    for part in ("jobs", "files"):
+                        inner.remove(f"{inner.folder}/{part}")
+        finally:
             lock.release()
-            return
-        with contextlib.suppress(TransportError):
-            phone.transport.inner.remove(f"{phone.transport.folder}/files")
-        lock.release()
-        phone.transport.close()
 
     try:
         executor.clean(keep_run=True)
@@ -158,6 +179,8 @@ def phone_station(
     except BaseException:
         close()
         raise
+    if options.pin and profile.big_core_mask is None:
+        standing = (*standing, doubt(Code.NOT_PINNED))
     return Station(
         transport=phone.transport,
         tool=tool,

@@ -82,13 +82,12 @@ def run_bench(
     if request.accuracy is not None:
         scenes = plan_scenes(request.accuracy, request.candidates, stage(tell, "accuracy"))
     name, session = workspace.new_run_name(), Session(request.phones, request.binaries, tell)
-    with _interruptible(), session:
+    with _interruptible(session), session:
         session.prepare(request.devices, name)
         plan = Plan(request.candidates, request.jobs(session.described()), request.suite)
         setup = session.setup(scenes, op_profile=request.op_profile)
         run = workspace.new_run(write_header(plan, setup), name)
-        with _interruptible(run):
-            return session.measure(run, plan, setup, workspace)
+        return session.measure(run, plan, setup, workspace)
 
 
 def resume_bench(
@@ -122,7 +121,8 @@ def resume_bench(
     if pairs:
         scenes = plan_scenes(Path(pairs), plan.candidates, stage(tell, "accuracy"))
     session = Session(phones, binaries or BinaryOptions(), tell, header)
-    with _interruptible(run), session:
+    session.run = run
+    with _interruptible(session), session:
         session.prepare(devices_of(plan, header), run.path.name)
         setup = session.setup(scenes, op_profile=bool(options.get("op_profile")))
         return session.measure(run, plan, setup, workspace)
@@ -140,7 +140,7 @@ def describe(request: BenchRequest) -> dict[str, tuple[Profile, DeviceInfo]]:
 
 
 @contextlib.contextmanager
-def _interruptible(run: RunFolder | None = None) -> Iterator[None]:
+def _interruptible(session: Session) -> Iterator[None]:
     """Turns Ctrl-C into our own error, with the way to go on.
 
     Raises:
@@ -149,5 +149,7 @@ def _interruptible(run: RunFolder | None = None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        hint = f"go on with: edgesr bench --resume {run.path}" if run else "nothing was measured"
+        if session.run is None:
+            raise Interrupted("interrupted before anything was measured") from None
+        hint = f"go on with: edgesr bench --resume {session.run.path}"
         raise Interrupted("interrupted; what was finished is kept", hint=hint) from None

@@ -15,10 +15,16 @@ from edgesr.bench.launch import Station
 from edgesr.bench.measure import Measurement, Passes, Telling, count_jobs
 from edgesr.bench.phone_station import Phone, PhoneUse, Surroundings, phone_station, reach
 from edgesr.bench.scenes import Scenes
-from edgesr.device.adb import default_servers
+from edgesr.device.adb import Attached, default_servers
 from edgesr.device.info import DeviceInfo
 from edgesr.device.profile import Profile
-from edgesr.errors import EdgesrError, NoDeviceError, TransportError, UsageError
+from edgesr.errors import (
+    EdgesrError,
+    InputError,
+    NoDeviceError,
+    TransportError,
+    UsageError,
+)
 from edgesr.results.records import Record
 from edgesr.results.store import Candidate, RunFolder, Workspace
 
@@ -60,6 +66,10 @@ class Session:
         self.phones: dict[str, Phone] = {}
         self.stations: dict[str, Station] = {}
         self.unready: dict[str, Unready] = {}
+        self.unreached: dict[str, str] = {}
+        """Phones that were chosen and did not answer, or are another one's second connection."""
+        self.run: RunFolder | None = None
+        """As soon as there is one."""
         self.around = Surroundings(
             pause=self.halt.pause,
             tell=lambda name, what: tell(name, what, -1, -1),
@@ -71,7 +81,16 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         """Leaves every device as it was found, in parallel."""
-        in_parallel({name: s.close for name, s in self.stations.items()}, Halt())
+
+        def close(name: str) -> Callable[[], None]:
+            return lambda: self._close(name)
+
+        in_parallel({name: close(name) for name in list(self.stations)}, Halt())
+
+    def _close(self, name: str) -> None:
+        station = self.stations.pop(name, None)
+        if station is not None:
+            station.close()
 
     def prepare(self, choice: Choice, run: str) -> None:
         """Reaches the phones and makes them ready, in parallel.
@@ -81,6 +100,7 @@ class Session:
             InputError: When the measuring program for this machine does not hold.
         """
         self.reach_all(choice)
+        self.unreached |= dict.fromkeys(choice.absent, "it is not attached")
 
         def make(name: str) -> Callable[[], None]:
             phone, binaries = self.phones[name], self._binaries(name)
@@ -116,13 +136,13 @@ class Session:
         seen: dict[str, str] = {}
         for name, outcome in found.items():
             if outcome.value is None:
-                self.tell(name, f"can't be reached: {outcome.error}", -1, -1)
+                self.unreached[name] = str(outcome.error)
                 continue
             twin = seen.setdefault(outcome.value.identity, name)
             if twin == name:
                 self.phones[name] = outcome.value
             else:
-                self.tell(name, f"is the same phone as {twin}: left out", -1, -1)
+                self.unreached[name] = f"it is {twin}, attached a second time"
         if not self.phones and not choice.host:
             raise _none_left([o.error for o in found.values() if o.error is not None])
 
@@ -132,13 +152,21 @@ class Session:
 
     def setup(self, scenes: Scenes | None, *, op_profile: bool) -> Setup:
         """What the run measures with."""
-        return Setup(self.stations, self.unready, scenes, op_profile, self.options)
+        return Setup(
+            stations=dict(self.stations),
+            unready=self.unready,
+            unreached=self.unreached,
+            scenes=scenes,
+            op_profile=op_profile,
+            phones=self.options,
+        )
 
     def measure(
         self, run: RunFolder, plan: Plan, setup: Setup, workspace: Workspace
     ) -> BenchResult:
         """All devices: phones in parallel, then this machine."""
-        lost = {name: device.reason for name, device in self.unready.items()}
+        lost = {name: device.reason for name, device in self.unready.items()} | self.unreached
+        self.run = run
         with run.exclusively(), contextlib.ExitStack() as stack:
             passes = Passes(self._scorer(run, plan, setup, workspace, stack), setup.op_profile)
             work = {
@@ -152,7 +180,7 @@ class Session:
             if host is not None:
                 try:
                     host()
-                except TransportError as error:
+                except (TransportError, InputError) as error:
                     lost["host"] = str(error)
         return BenchResult(run, count_jobs(plan.jobs, run.records()), lost)
 
@@ -162,9 +190,11 @@ class Session:
         def work() -> None:
             try:
                 measurement.all_turns(telling)
-            except TransportError as error:
+            except (TransportError, InputError) as error:
                 measurement.mark_lost(str(error))
                 raise
+            finally:  # others may have it while the slower ones go on
+                self._close(measurement.device)
 
         return work
 
@@ -244,7 +274,10 @@ def devices_of(plan: Plan, header: Mapping[str, Any]) -> Choice:
     attached: dict[str, Any] = {}
     if wanted:
         servers = default_servers(tuple(known))
-        there = attached_phones(servers, must="host" not in names)
+        must = "host" not in names
+        there, _silent = attached_phones(servers, must=must)
+        if _reconnect(there, places):
+            there, _silent = attached_phones(servers, must=must)
         keyed = {(phone.serial, str(phone.server)): phone for phone in there if phone.usable}
         by_name = named(tuple(keyed.values()))
         for name, place in places.items():
@@ -256,7 +289,20 @@ def devices_of(plan: Plan, header: Mapping[str, Any]) -> Choice:
             f"none of this run's phones is attached ({', '.join(wanted)})",
             hint="connect one of them, see: edgesr devices",
         )
-    return Choice(attached, host="host" in names)
+    absent = [name for name in wanted if name not in attached]
+    return Choice(attached, host="host" in names, absent=tuple(absent))
+
+
+def _reconnect(there: Sequence[Attached], places: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Connects phones of the network that their server has let go; tells whether any came."""
+    usable = {(phone.serial, str(phone.server)) for phone in there if phone.usable}
+    came = False
+    for place in places.values():
+        serial, server = str(place.get("serial")), str(place.get("server"))
+        if ":" in serial and place.get("server") and (serial, server) not in usable:
+            (named_server,) = default_servers((server,))
+            came = named_server.connect(serial) or came
+    return came
 
 
 def _none_left(errors: Sequence[EdgesrError]) -> EdgesrError:

@@ -11,7 +11,7 @@ from edgesr.device.adb import AdbServer, Attached
 from edgesr.device.lock import PhoneLock
 from edgesr.device.phone import phone_state
 from edgesr.device.states import advice
-from edgesr.errors import EdgesrError
+from edgesr.errors import EdgesrError, TransportError
 from edgesr.results.records import DeviceState
 
 _CLEAN_TIMEOUT_S = 60
@@ -52,7 +52,8 @@ def survey(servers: Sequence[AdbServer]) -> list[Surveyed]:
         NoDeviceError: When adb is switched off.
         TransportError: When an adb server can't be reached or started.
     """
-    phones = named(attached_phones(servers, must=True))
+    found, _silent = attached_phones(servers, must=True)
+    phones = named(found)
 
     def look(name: str) -> Callable[[], Surveyed]:
         return lambda: _look(name, phones[name])
@@ -96,9 +97,15 @@ def _clean(phone: Phone) -> None:
     lock = PhoneLock(transport, phone.identity)
     lock.acquire()
     try:
-        script = transport.stage(asset("android_bench", "run_bench.sh"))
-        transport.run(["sh", script, "clean", transport.folder], timeout_s=_CLEAN_TIMEOUT_S)
-        transport.remove(transport.folder)
+        # the text travels along: a full phone has no room for it
+        text = asset("android_bench", "run_bench.sh").read_text(encoding="utf-8")
+        command = ["sh", "-c", text, "run_bench.sh", "clean", transport.folder]
+        done = transport.run(command, timeout_s=_CLEAN_TIMEOUT_S)
+        if done.exit_code != 0:
+            why = done.stderr.strip() or "no answer"
+            raise TransportError(f"{phone.name} can't be cleaned: {why}")
+        for part in ("jobs", "files"):  # the lock goes last, by itself
+            transport.remove(f"{transport.folder}/{part}")
     finally:
         lock.release()
 

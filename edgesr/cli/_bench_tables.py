@@ -58,7 +58,8 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
 
     data = read_run(result.run)
     jobs = summarise(tidy_rows([data]))
-    if any(record.engine and record.engine.name == "litert-python" for record in data.records):
+    ours = (r for r in data.records if r.engine and r.engine.name == "litert-python")
+    if any(not record.simulated for record in ours):
         terminal.note(
             "measured by edgesr's runner on ai-edge-litert; "
             "give the official benchmark_model with --binary"

@@ -1,8 +1,10 @@
 """What every verb shares: the workspace, the terminal, and how an error leaves the program."""
 
+import contextlib
 import functools
 import inspect
 import os
+import signal
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -91,6 +93,8 @@ def _workspace_from_environment() -> Path:
 
 
 def _report_errors(call: Callable[[], None], session: Session) -> None:
+    with contextlib.suppress(ValueError):  # not in the main thread: as Ctrl-C otherwise
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         call()
     except KeyboardInterrupt:

@@ -236,7 +236,8 @@ def _request(
 
     delegates = None
     if typed.delegate is not None:
-        delegates = tuple(_split(typed.delegate, "--delegate"))
+        names = _split(typed.delegate, "--delegate")
+        delegates = tuple(name if ":" in name else name.lower() for name in names)
         delegate_names(delegates)  # a wrong name is told before any phone is asked
     suite = _suite(typed)
     candidates = tuple(_candidates(workspace, typed.candidates, suite.sizes))
@@ -349,7 +350,7 @@ def _raise_unless_all_good(result: "BenchResult") -> None:
 
     Raises:
         AllJobsFailedError: When no job has a good round.
-        SomeJobsFailedError: When some have none and were not refused.
+        SomeJobsFailedError: When some have none and were not refused, or a device was lost.
     """
     counts = result.counts
     if not counts["ok"]:
@@ -357,8 +358,10 @@ def _raise_unless_all_good(result: "BenchResult") -> None:
             f"no job has a good round ({counts['failed']} failed, {counts['refused']} refused)",
             hint=f"reasons: {result.run.path / 'records.jsonl'}",
         )
+    hint = f"try again what is missing with: edgesr bench --resume {result.run.path}"
+    if result.lost:
+        told = "; ".join(f"{name}: {reason}" for name, reason in result.lost.items())
+        raise SomeJobsFailedError(f"not everything was measured: {told}", hint=hint)
     if counts["failed"]:
-        raise SomeJobsFailedError(
-            f"{counts['failed']} of {sum(counts.values())} jobs have no good round",
-            hint=f"try them again with: edgesr bench --resume {result.run.path}",
-        )
+        jobs = f"{counts['failed']} of {sum(counts.values())} jobs"
+        raise SomeJobsFailedError(f"{jobs} have no good round", hint=hint)

@@ -85,7 +85,7 @@ def clean(
         session.terminal.json({"phones": [{"name": n, "problem": p} for n, p in told.items()]})
     else:
         for name, problem in told.items():
-            session.terminal.print(f"{name}: {problem or 'clean'}")
+            session.terminal.print(problem or f"{name}: clean")
     for error in found.values():
         if error is not None:
             raise error
@@ -105,7 +105,10 @@ def lock(
     """Keep a phone for yourself: no edgesr measures on it meanwhile."""
     from edgesr.bench.survey import hold
 
-    ((name, phone),) = _chosen(device, adb_server).items()
+    chosen = _chosen(device, adb_server)
+    if len(chosen) != 1:
+        raise UsageError("lock takes one phone", hint="name it by its serial: edgesr devices")
+    ((name, phone),) = chosen.items()
     held = hold(name, phone)
     end = None if minutes is None else time.monotonic() + 60 * minutes
     session.terminal.print(f"{name} is locked; Ctrl-C gives it back")

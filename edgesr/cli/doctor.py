@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PATHS = ("EDGESR_BENCHMARK_MODEL", "EDGESR_BINARIES")
 """Settings that name files which have to be there; EDGESR_ADB is looked at with adb itself."""
 _KNOWN = ("EDGESR_ADB", "EDGESR_CACHE", "EDGESR_OFFLINE", "EDGESR_WORKSPACE", *_PATHS)
-_INTERNAL = ("EDGESR_ROOT", "EDGESR_JOB", "EDGESR_STANDIN")
+_INTERNAL = ("EDGESR_ROOT", "EDGESR_STANDIN")
 """Used between parts of edgesr; nobody sets them by hand."""
 _ERRORS: dict[int, type[EdgesrError]] = {3: InputError, 4: NoDeviceError, 5: TransportError}
 _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgesr.errors import LinkTimeoutError, TransportError, UsageError
@@ -124,6 +124,8 @@ class AdbServer:
 
     host: str = _LOCAL
     port: int = DEFAULT_PORT
+    startable: bool = field(default=False, compare=False)
+    """Whether edgesr may start it where nothing answers: the usual one, not one that was named."""
 
     def __str__(self) -> str:
         """``HOST:PORT``."""
@@ -363,10 +365,11 @@ def default_servers(names: Sequence[str] = ()) -> list[AdbServer]:
     if address:
         plain = address.removeprefix("tcp:")
         where = f"{_LOCAL}:{plain}" if plain.isdecimal() else plain
-        return [_parse_server(where, "ADB_SERVER_SOCKET")]
+        return [replace(_parse_server(where, "ADB_SERVER_SOCKET"), startable=True)]
     host = variables.get("ANDROID_ADB_SERVER_HOST") or variables.get("ANDROID_ADB_SERVER_ADDRESS")
     port = variables.get("ANDROID_ADB_SERVER_PORT") or DEFAULT_PORT
-    return [_parse_server(f"{host or _LOCAL}:{port}", "ANDROID_ADB_SERVER_PORT")]
+    usual = _parse_server(f"{host or _LOCAL}:{port}", "ANDROID_ADB_SERVER_PORT")
+    return [replace(usual, startable=True)]
 
 
 def _parse_server(name: str, origin: str) -> AdbServer:

@@ -22,6 +22,8 @@ _CHUNK = 65536  # the largest block of adb's sync protocol
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
 _PROBE_TIMEOUT_S = 5
 _FILE_TIMEOUT_S = 60
+_BOOT_S = 300
+"""A phone that runs longer has started up, whatever it says."""
 _SLOWEST = 250_000
 """Bytes per second below which a push or pull counts as stuck."""
 
@@ -106,6 +108,8 @@ class AdbTransport:
         if not found or not newline:
             raise TransportError(f"the connection to {self.serial} broke")
         err.write(errors_printed)
+        if not number.isdigit():
+            raise TransportError(f"{self.serial} answers with something else than asked for")
         return int(number)
 
     def attached(self) -> bool:
@@ -124,6 +128,21 @@ class AdbTransport:
             TransportError: When the phone doesn't answer at all.
         """
         self._shell("true", _PROBE_TIMEOUT_S, io.BytesIO(), io.BytesIO())
+
+    def booted(self) -> bool:
+        """Whether it has started up: adbd answers long before.
+
+        Raises:
+            TransportError: When the link breaks.
+        """
+        out = io.BytesIO()
+        command = 'read -r up _ < "$EDGESR_ROOT/proc/uptime"; echo "$up $(getprop $0)"'
+        told = f"sh -c {shlex.quote(command)} sys.boot_completed"
+        self._shell(told, _PROBE_TIMEOUT_S, out, io.BytesIO())
+        words = _text(out).split()
+        young = bool(words) and words[0].partition(".")[0].isdecimal()
+        young = young and float(words[0]) < _BOOT_S
+        return not young or words[1:] == ["1"]
 
     # ---- files
 
@@ -266,6 +285,8 @@ def _read_packets(stream: Stream, out: io.BytesIO, err: io.BytesIO) -> int:
         kind, size = struct.unpack("<BI", stream.read(5))
         data = stream.read(size)
         if kind == _EXIT:
+            if not data:
+                raise EOFError
             return data[0]
         if kind in {_STDOUT, _STDERR}:
             (out if kind == _STDOUT else err).write(data)

@@ -1,5 +1,6 @@
 """What may keep phones from being measured, looked for one thing after another, with the fix."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
@@ -101,6 +102,10 @@ def check_program() -> Check:
         fix = f"unset {ENVIRONMENT} to measure on phones"
         return Check("adb", "fail", f"{ENVIRONMENT}=off keeps edgesr from phones", fix, "transport")
     program = adb_program()
+    named = os.environ.get(ENVIRONMENT)
+    if program is None and named:
+        fix = f"correct or unset {ENVIRONMENT}"
+        return Check("adb", "fail", f"{ENVIRONMENT} names {named}, no such file", fix, "transport")
     if program is None:
         fix = f"install Android's platform-tools (Debian: apt install adb), or set {ENVIRONMENT}"
         return Check("adb", "fail", "there is no adb program", fix, "transport")
@@ -130,6 +135,13 @@ def check_server(server: AdbServer) -> tuple[list[Check], list[Attached]]:
     name, how = f"adb server {server}", "answers"
     try:
         if not server.running():
+            if not server.startable:
+                raise TransportError(
+                    f"no adb server answers at {server}",
+                    hint=f"correct --adb-server, or start one: {_SERVE}".replace(
+                        "PORT", str(server.port)
+                    ),
+                )
             server.start()
             how = "was started now, answers"
         version = server.version()

@@ -33,7 +33,7 @@ class PhoneLock:
         self._transport = transport
         self._key = key
         self._file: IO[str] | None = None
-        self._script = self._owner = ""
+        self._owner = ""
         self._last_beat = 0.0
 
     def acquire(self, wait_s: float = 0, pause: Callable[[float], None] = time.sleep) -> None:
@@ -77,7 +77,6 @@ class PhoneLock:
 
     def _note(self, holder: str) -> None:
         """Says on the phone who measures there."""
-        self._script = self._transport.stage(asset("android_bench", "lock.sh"))
         self._owner = holder
         token = f"{socket.gethostname()} pid {os.getpid()}"
         done = self._run("take", token, str(STALE_S))
@@ -92,27 +91,37 @@ class PhoneLock:
 
     def _busy(self, who: str) -> DeviceBusyError:
         return DeviceBusyError(
-            f"{self._transport.name} is being measured by {who}",
+            f"{self._transport.name} is held by {who}",
             hint="wait until it has finished, or choose other phones with --device",
         )
 
     def beat(self) -> None:
-        """Tells other machines, once a minute at most, that this holder is alive."""
+        """Tells other machines, once a minute at most, that this holder is alive.
+
+        Raises:
+            DeviceBusyError: When another machine took the lock, because this one was silent.
+        """
         if self._file and time.monotonic() - self._last_beat > _BEAT_S:
-            with contextlib.suppress(TransportError):
-                self._run("beat")
             self._last_beat = time.monotonic()
+            said = ""
+            with contextlib.suppress(TransportError):
+                said = self._run("beat").stdout.strip()
+            if said not in {"", "held"}:
+                raise self._busy(f"an edgesr on another machine ({said.partition(' ')[2]})")
 
     def release(self) -> None:
         """Gives the lock back; it may not be held, and the phone may be gone."""
-        if self._file is not None:
-            with contextlib.suppress(TransportError):
-                self._run("drop")
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with file, contextlib.suppress(TransportError):
+            self._run("drop")
 
     def _run(self, verb: str, *arguments: str) -> Completed:
-        argv = ["sh", self._script, verb, self._transport.folder, self._owner, *arguments]
+        # the text travels along: a full phone has no room for it, and nothing is left there
+        text = asset("android_bench", "lock.sh").read_text(encoding="utf-8")
+        argv = ["sh", "-c", text, "lock.sh", verb, self._transport.folder, self._owner]
+        argv += arguments
         return self._transport.run(argv, timeout_s=_COMMAND_TIMEOUT_S)
 
 

@@ -117,10 +117,9 @@ class PatientTransport:
         """Whether it answers now, after what can be done to reach it."""
         inner = self.inner
         with contextlib.suppress(TransportError):
-            if inner.server.local and not inner.server.running():
+            if inner.server.local and not inner.server.running():  # it did when we began
                 inner.server.start()
             if ":" in inner.serial and not inner.attached():
                 inner.server.connect(inner.serial)
-            inner.probe()
-            return True
+            return inner.booted()
         return False

@@ -32,8 +32,9 @@ class Job(_Part):
     @property
     def key(self) -> str:
         """A name that is unique within a run and safe in file names."""
-        serial = "".join(c if c.isalnum() or c in "-." else "_" for c in self.device)
-        return f"{self.candidate[:12]}-{serial}-{self.delegate}-t{self.threads}"
+        place = f"{self.device}-{self.delegate}"
+        safe = "".join(c if c.isalnum() or c in "-." else "_" for c in place)
+        return f"{self.candidate[:12]}-{safe}-t{self.threads}"
 
 
 class Verdict(_Part):

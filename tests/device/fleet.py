@@ -95,11 +95,10 @@ def left_on(phones: Sequence[StandIn]) -> list[str]:
     files = [str(p) for phone in phones for p in phone.scratch.glob("edgesr*")]
     found = []
     for phone in phones:
-        marker = f"EDGESR_JOB={phone.scratch}".encode()
-        for environ in Path("/proc").glob("[0-9]*/environ"):
+        for link in Path("/proc").glob("[0-9]*/cwd"):
             try:
-                if marker in environ.read_bytes():
-                    found.append(f"process {environ.parent.name} of {phone.serial}")
+                if link.readlink().is_relative_to(phone.scratch):
+                    found.append(f"process {link.parent.name} of {phone.serial}")
             except OSError:
                 continue
     return files + found

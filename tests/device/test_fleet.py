@@ -12,7 +12,7 @@ import pytest
 from edgesr.bench.phone_station import PhoneUse
 from edgesr.bench.runner import resume_bench, run_bench
 from edgesr.device.standin import PrivateAdbServer, StandIn
-from edgesr.errors import NoDeviceError
+from edgesr.errors import DeviceFileError, NoDeviceError
 from edgesr.results.store import Workspace
 from tests.device.fleet import (
     SUITE,
@@ -100,9 +100,7 @@ def test_models_and_scripts_are_pushed_once(one: StandIn, workspace: Workspace) 
     before = len(one.services())
     run_bench(request(workspace, suite=suite, delegates=("cpu", "xnnpack")), workspace)
     pushes = [name for name in one.services()[before:] if ".part" in name and "mv" in name]
-    assert len(pushes) == 4, one.services()[
-        before:
-    ]  # the model, run_bench.sh, device_state.sh, lock.sh
+    assert len(pushes) == 3, pushes  # the model, run_bench.sh, device_state.sh
     assert launches(one) == 6
 
 
@@ -331,3 +329,73 @@ def test_resuming_without_any_of_the_phones_says_so(
     adb_server.adb("disconnect", one.serial)
     with pytest.raises(NoDeviceError, match="none of this run's phones"):
         resume_bench(result.run, workspace)
+
+
+def test_a_phone_that_does_not_answer_is_named_and_the_others_are_measured(
+    three: list[StandIn], workspace: Workspace
+) -> None:
+    from tests.fixtures.tiny import tiny_candidate
+
+    tiny_candidate(workspace)
+    three[1].freeze()
+    process = bench_process(
+        workspace, "--device", "all", "--delegate", "cpu", "--threads", "1", "--rounds", "1"
+    )
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 10
+    assert f"not everything was measured: {three[1].serial}" in stderr
+    (run,) = workspace.runs()
+    assert told(run).statuses == {"ok": 2}
+    assert set(run.header()["unreached"]) == {three[1].serial}
+    three[1].thaw()
+
+
+def test_a_round_that_failed_is_launched_again_and_not_read_twice(
+    one: StandIn, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when edgesr is killed between writing the record and tidying up."""
+    program = one.scratch / ".edgesr-standin/benchmark_model"
+    works = program.read_text()
+    program.write_text(works.replace("#!/bin/sh\n", '#!/bin/sh\n[ "$1" = --help ] || exit 9\n', 1))
+    suite = SUITE.model_copy(update={"rounds": 1})
+    with monkeypatch.context() as killed:
+        for name in ("forget", "clean"):
+            killed.setattr(f"edgesr.bench.detached.PhoneExecutor.{name}", lambda *_, **__: None)
+        killed.setattr("edgesr.bench.phone_station.AdbTransport.remove", lambda *_: None)
+        result = run_bench(request(workspace, suite=suite, delegates=("cpu",)), workspace)
+    assert told(result.run).statuses == {"failed": 1}
+    program.write_text(works)
+    resumed = resume_bench(result.run, workspace)
+    assert resumed.counts == {"ok": 1, "refused": 0, "failed": 0}
+    assert told(result.run).statuses == {"failed": 1, "ok": 1}
+    assert left_on([one]) == []
+
+
+def test_a_pass_that_fails_leaves_the_time_that_was_measured(
+    one: StandIn, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DeviceFileError("No space left on device")
+
+    monkeypatch.setattr("edgesr.bench.measure.measure_memory", full)
+    suite = SUITE.model_copy(update={"rounds": 1})
+    result = run_bench(request(workspace, suite=suite, delegates=("cpu",)), workspace)
+    (record,) = result.run.records()
+    assert (record.status, record.latency_us is None) == ("ok", False)
+    assert told(result.run).codes == {"memory_failed": 1}
+    assert left_on([one]) == []
+
+
+def test_a_named_server_that_does_not_run_is_not_started(
+    adb_server: PrivateAdbServer, workspace: Workspace
+) -> None:
+    from tests.fixtures.tiny import tiny_candidate
+
+    tiny_candidate(workspace)
+    adb_server.kill()
+    process = bench_process(
+        workspace, "--device", "all", "--adb-server", f"127.0.0.1:{adb_server.port}"
+    )
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert f"no adb server answers at 127.0.0.1:{adb_server.port}" in stderr

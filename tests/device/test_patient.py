@@ -187,8 +187,8 @@ class Flaky:
             self.left -= 1
             raise self.error
 
-    def probe(self) -> None:
-        pass
+    def booted(self) -> bool:
+        return True
 
     def forget_staged(self) -> None:
         pass

@@ -240,6 +240,23 @@ def test_pinning_and_fixed_performance_end_with_the_round(
     assert modes[:2] == ["true", "false"]
     assert modes == ["true", "false"] * (len(modes) // 2)
     assert result.run.header()["options"]["fixed_performance"] is True
+    (record,) = result.run.records()
+    assert record.argv[:2] == ["taskset", "f0"]
+
+
+def test_what_a_phone_can_not_be_made_to_do_is_a_doubt(
+    make_phone: Callable[..., StandIn], workspace: Workspace
+) -> None:
+    """A Nexus 5 has four equal cores and knows no fixed-performance mode, nor shell v2."""
+    phone = make_phone("nexus-5")
+    use = PhoneUse(pin=True, fixed_performance=True)
+    result = run_bench(request(workspace, suite=ONCE, delegates=("cpu",), phones=use), workspace)
+    (record,) = result.run.records()
+    assert record.status == "ok"
+    codes = {doubt.code for doubt in record.doubts}
+    assert {"not_pinned", "clocks_not_fixed"} <= codes
+    assert record.argv[0] != "taskset"
+    assert left_on([phone]) == []
 
 
 def make_pairs(folder: Path) -> Path:

@@ -23,8 +23,8 @@ from edgesr.device.standin import PrivateAdbServer, StandIn
 
 RUN_BENCH, LOCK = asset("android_bench", "run_bench.sh"), asset("android_bench", "lock.sh")
 APPLETS = [
-    "cat", "date", "false", "find", "grep", "mkdir", "mv", "nohup", "printf",
-    "rm", "setsid", "sha256sum", "stat", "touch", "true",
+    "cat", "date", "false", "find", "grep", "ls", "mkdir", "mv", "nohup", "printf",
+    "rm", "rmdir", "setsid", "sha256sum", "stat", "touch", "true",
 ]  # fmt: skip
 FAKES = {  # cmd and taskset note how they were called
     "cmd": 'echo "$*" >> "$STATE/cmd"',
@@ -43,11 +43,11 @@ def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
 
 
 def processes(job: str) -> list[int]:
-    """Living processes of the jobs whose folder begins so."""
+    """Living processes that work in a folder whose name begins so."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if f"EDGESR_JOB={job}".encode() in (folder / "environ").read_bytes():
+            if f"{(folder / 'cwd').readlink()}/".startswith(job):
                 found.append(int(folder.name))
     return found
 
@@ -349,7 +349,7 @@ def test_lock_is_taken_once(device: Device) -> None:
     assert lock(device, "take", "aa", "here pid 3", "600") == "taken"
     assert owner(device).read_text() == "aa here pid 3\n"
     lock(device, "drop", "aa")
-    assert names(device.folder / "edgesr") == []
+    assert not (device.folder / "edgesr").exists()
     assert lock(device, "take", "bb", "there pid 2", "600") == "taken"
 
 

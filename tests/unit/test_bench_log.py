@@ -347,7 +347,11 @@ def test_another_backend_than_the_one_asked_for_is_refused() -> None:
 
 def test_refused_operations_are_told_where_the_delegate_took_the_rest() -> None:
     reading = read_launch(printed("19a_partial_gpu"), "gpu")
-    assert (reading.status, reading.reason, reading.verdict.refused_ops) == ("ok", None, ("REVERSE_V2",))
+    assert (reading.status, reading.reason, reading.verdict.refused_ops) == (
+        "ok",
+        None,
+        ("REVERSE_V2",),
+    )
 
 
 def test_logcat_knows_the_level_of_a_line() -> None:

@@ -187,7 +187,9 @@ class Other(AdbServer):
 def test_servers_and_their_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "echo 'Android Debug Bridge version 1.0.41'; echo 'Version 36.0.0-1'"
     monkeypatch.setenv("EDGESR_ADB", str(program(tmp_path, said)))
-    checks = examine(Examination((Other("127.0.0.1", 1), Silent("127.0.0.1", 2)), (), tmp_path))
+    checks = examine(
+        Examination((Other("127.0.0.1", 1), Silent("127.0.0.1", 2, startable=True)), (), tmp_path)
+    )
     found = {check.name: check for check in checks}
     assert found["adb server 127.0.0.1:1"].what == "answers, protocol 31, 1 phone"
     assert "protocol 31" in found["adb server 127.0.0.1:1 version"].what

@@ -175,7 +175,7 @@ def test_every_weighed_doubt_has_words() -> None:
         (JobDoubt("clock_capped", {"limit_mhz": 2000.0, "max_mhz": 2850.0}, 2),
          "the system allowed only 2000 of 2850 MHz [2 rounds]"),
         (JobDoubt("picked_up", {"seconds": 12.0}, 1),
-         "the phone was out of reach for 12 s while it measured [1 round]"),
+         "the result waited 12 s on the phone until it could be fetched [1 round]"),
         (JobDoubt("simulated", {}, 6), "simulated phone: times are of the machine behind it"),
         (JobDoubt("screen_changed", {}, 1), "screen_changed [1 round]"),
     ],
