@@ -133,15 +133,12 @@ def program_version(program: Path) -> tuple[str, int | None]:
 def check_server(server: AdbServer) -> tuple[list[Check], list[Attached]]:
     """Whether a server answers, fits the program, and what is attached to it."""
     name, how = f"adb server {server}", "answers"
+    if not server.startable and not server.running():
+        start = _SERVE.replace("PORT", str(server.port))
+        fix = f"correct --adb-server, or start one there: {start}"
+        return [Check(name, "fail", f"no adb server answers at {server}", fix, "transport")], []
     try:
         if not server.running():
-            if not server.startable:
-                raise TransportError(
-                    f"no adb server answers at {server}",
-                    hint=f"correct --adb-server, or start one: {_SERVE}".replace(
-                        "PORT", str(server.port)
-                    ),
-                )
             server.start()
             how = "was started now, answers"
         version = server.version()

@@ -121,8 +121,9 @@ def program(folder: Path, text: str) -> Path:
 def test_the_adb_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGESR_ADB", "off")
     assert (check_program().outcome, "unset" in check_program().fix) == ("fail", True)
-    monkeypatch.setenv("EDGESR_ADB", str(tmp_path / "missing"))
-    assert check_program().what == "there is no adb program"
+    missing = tmp_path / "missing"
+    monkeypatch.setenv("EDGESR_ADB", str(missing))
+    assert check_program().what == f"EDGESR_ADB names {missing}, no such file"
     said = "echo 'Android Debug Bridge version 1.0.41'; echo 'Version 36.0.0-1'"
     monkeypatch.setenv("EDGESR_ADB", str(program(tmp_path, said)))
     assert check_program().what.endswith("adb, version 36.0.0-1")
