@@ -284,6 +284,18 @@ class Measurement:
         )
 
 
+def unfinished(run: RunFolder, plan: Plan) -> set[str]:
+    """Devices with a round that has no answer yet."""
+    final = [r for r in run.records() if r.job is not None and r.status in FINAL]
+    answered = {(r.job.key, r.round or 0) for r in final if r.job}
+    refused = {r.job.key for r in final if r.job and r.status == "refused"}
+    return {
+        turn.job.device
+        for turn in schedule(plan.jobs, plan.suite.rounds)
+        if turn.job.key not in refused and (turn.job.key, turn.round) not in answered
+    }
+
+
 def count_jobs(jobs: Sequence[Job], records: Sequence[Record]) -> dict[str, int]:
     """Jobs by their best round: ``ok`` before ``refused`` before ``failed``."""
     statuses: dict[str, set[str]] = {job.key: set() for job in jobs}

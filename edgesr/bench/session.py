@@ -12,7 +12,7 @@ from edgesr.bench.fleet import Choice, Halt, attached_phones, in_parallel, named
 from edgesr.bench.header import Plan, Setup, Unready
 from edgesr.bench.host_station import host_station
 from edgesr.bench.launch import Station
-from edgesr.bench.measure import Measurement, Passes, Telling, count_jobs
+from edgesr.bench.measure import Measurement, Passes, Telling, count_jobs, unfinished
 from edgesr.bench.phone_station import Phone, PhoneUse, Surroundings, phone_station, reach
 from edgesr.bench.scenes import Scenes
 from edgesr.device.adb import Attached, default_servers
@@ -41,6 +41,8 @@ class BenchResult:
     """``ok``, ``refused``, ``failed`` (timeouts and interruptions too) -> jobs."""
     lost: dict[str, str] = field(default_factory=dict)
     """Device -> why not all of its jobs were measured."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Phone -> why it was not meant to be measured after all."""
 
 
 class Session:
@@ -67,7 +69,9 @@ class Session:
         self.stations: dict[str, Station] = {}
         self.unready: dict[str, Unready] = {}
         self.unreached: dict[str, str] = {}
-        """Phones that were chosen and did not answer, or are another one's second connection."""
+        """Phones that were chosen and did not answer, and why."""
+        self.left_out: dict[str, str] = {}
+        """Second connections of phones that are measured by their first."""
         self.run: RunFolder | None = None
         """As soon as there is one."""
         self.around = Surroundings(
@@ -142,7 +146,7 @@ class Session:
             if twin == name:
                 self.phones[name] = outcome.value
             else:
-                self.unreached[name] = f"it is {twin}, attached a second time"
+                self.left_out[name] = f"it is {twin}, attached a second time"
         if not self.phones and not choice.host:
             raise _none_left([o.error for o in found.values() if o.error is not None])
 
@@ -165,7 +169,9 @@ class Session:
         self, run: RunFolder, plan: Plan, setup: Setup, workspace: Workspace
     ) -> BenchResult:
         """All devices: phones in parallel, then this machine."""
-        lost = {name: device.reason for name, device in self.unready.items()} | self.unreached
+        done = {job.device for job in plan.jobs} - unfinished(run, plan)
+        lost = {name: device.reason for name, device in self.unready.items()}
+        lost |= {name: why for name, why in self.unreached.items() if name not in done}
         self.run = run
         with run.exclusively(), contextlib.ExitStack() as stack:
             passes = Passes(self._scorer(run, plan, setup, workspace, stack), setup.op_profile)
@@ -182,7 +188,7 @@ class Session:
                     host()
                 except (TransportError, InputError) as error:
                     lost["host"] = str(error)
-        return BenchResult(run, count_jobs(plan.jobs, run.records()), lost)
+        return BenchResult(run, count_jobs(plan.jobs, run.records()), lost, self.left_out)
 
     def _worker(self, measurement: Measurement) -> Callable[[], None]:
         telling = Telling(self.tell, lambda: self.halt.pause(0))

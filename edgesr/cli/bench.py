@@ -156,6 +156,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
         measure = _beginning(target, request)
     with session.terminal.lines() as tell:
         result = measure(tell)
+    for name, reason in result.left_out.items():
+        session.terminal.note(f"left out: {name}: {reason}")
     print_result(session.terminal, result, as_json=as_json)
     _raise_unless_all_good(result)
 

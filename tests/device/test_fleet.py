@@ -399,3 +399,28 @@ def test_a_named_server_that_does_not_run_is_not_started(
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 5
     assert f"no adb server answers at 127.0.0.1:{adb_server.port}" in stderr
+
+
+def test_a_phone_that_is_attached_twice_is_measured_once(
+    make_phones: MakePhones, workspace: Workspace
+) -> None:
+    props = {"ro.serialno": "28291FDH2000AB"}
+    first, second = make_phones("pixel-7", "pixel-7", props=props)
+    boot_id = "proc/sys/kernel/random/boot_id"
+    (second.root / boot_id).write_text((first.root / boot_id).read_text())
+    suite = SUITE.model_copy(update={"rounds": 1})
+    result = run_bench(request(workspace, suite=suite, delegates=("cpu",)), workspace)
+    assert result.counts == {"ok": 1, "refused": 0, "failed": 0}
+    ((name, reason),) = result.left_out.items()
+    assert {name, reason.split()[2].rstrip(",")} == {first.serial, second.serial}
+    assert result.lost == {}
+
+
+def test_a_finished_phone_that_is_away_is_not_missed(
+    three: list[StandIn], adb_server: PrivateAdbServer, workspace: Workspace
+) -> None:
+    suite = SUITE.model_copy(update={"rounds": 1})
+    result = run_bench(request(workspace, suite=suite, delegates=("cpu",)), workspace)
+    three[0].unplug()
+    adb_server.adb("disconnect", three[0].serial)
+    assert resume_bench(result.run, workspace).lost == {}
