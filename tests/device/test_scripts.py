@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from edgesr.assets import asset
 from edgesr.device.adb import AdbServer
 from edgesr.device.adb_transport import AdbTransport
 from edgesr.device.standin import PrivateAdbServer, StandIn
+from tests.device.waiting import until
 
 RUN_BENCH, LOCK = asset("android_bench", "run_bench.sh"), asset("android_bench", "lock.sh")
 APPLETS = [
@@ -32,14 +32,6 @@ FAKES = {  # cmd and taskset note how they were called
     "taskset": 'echo "$1" >> "$STATE/taskset"; shift; exec "$@"',
 }
 SHELLS = {"mksh": ["mksh", "toybox"], "dash": ["dash"]}
-
-
-def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-    return found
 
 
 def processes(job: str) -> list[int]:

@@ -21,6 +21,7 @@ from edgesr.device.standin import PhoneOptions, PrivateAdbServer, StandIn
 from edgesr.device.standin.processes import processes_of
 from edgesr.device.standin.profile import TOOL, load_phone, phone_names
 from edgesr.errors import ConfigError, TransportError
+from tests.device.waiting import until
 from tests.fixtures.tiny import tiny_tflite
 
 SCRATCH = "/data/local/tmp"
@@ -34,14 +35,6 @@ def client(server: PrivateAdbServer, phone: StandIn) -> Any:
     import adbutils
 
     return adbutils.AdbClient(port=server.port, socket_timeout=10).device(phone.serial)
-
-
-def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture

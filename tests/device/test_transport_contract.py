@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from edgesr.device.patient import Patience, PatientTransport
 from edgesr.device.standin import PhoneOptions, PrivateAdbServer, StandIn, StandIns
 from edgesr.device.transport import Transport
 from edgesr.errors import DeviceFileError, TransportError
+from tests.device.waiting import until
 
 DATA_AS_IS = [
     "two words", "it's", 'quo"te', "semi;colon", "$(id)", "`id`", "line\nbreak", "tab\there", "*",
@@ -96,14 +96,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adb_transport, "_PROBE_TIMEOUT_S", 0.4)
     monkeypatch.setattr(adb_transport, "_FILE_TIMEOUT_S", 0.4)
     monkeypatch.setattr(adb_transport, "_SLOWEST", 1e9)
-
-
-def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-    return found
 
 
 def running(word: str) -> list[int]:
