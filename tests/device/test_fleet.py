@@ -129,6 +129,7 @@ def test_a_frozen_link_is_noticed_and_waited_for(
     one: StandIn, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edgesr.bench.detached._STEP_TIMEOUT_S", 4)
+    monkeypatch.setattr("edgesr.bench.detached._LATE_S", 2)
     monkeypatch.setattr("edgesr.device.adb_transport._PROBE_TIMEOUT_S", 1)
     pause_launches(one, 1)
 
