@@ -8,7 +8,7 @@ from edgesr.assets import asset
 from edgesr.bench.fleet import Halt, Outcome, attached_phones, in_parallel, named
 from edgesr.bench.phone_station import Phone, PhoneUse, Surroundings, reach
 from edgesr.device.adb import AdbServer, Attached
-from edgesr.device.lock import PhoneLock
+from edgesr.device.lock import PhoneLock, locked
 from edgesr.device.phone import phone_state
 from edgesr.device.states import advice
 from edgesr.errors import EdgesrError, TransportError
@@ -94,9 +94,7 @@ def clean(phones: "dict[str, Attached]") -> "dict[str, EdgesrError | None]":
 
 def _clean(phone: Phone) -> None:
     transport = phone.transport
-    lock = PhoneLock(transport, phone.identity)
-    lock.acquire()
-    try:
+    with locked(transport, phone.identity):
         # the text travels along: a full phone has no room for it
         text = asset("android_bench", "run_bench.sh").read_text(encoding="utf-8")
         command = ["sh", "-c", text, "run_bench.sh", "clean", transport.folder]
@@ -106,8 +104,6 @@ def _clean(phone: Phone) -> None:
             raise TransportError(f"{phone.name} can't be cleaned: {why}")
         for part in ("jobs", "files"):  # the lock goes last, by itself
             transport.remove(f"{transport.folder}/{part}")
-    finally:
-        lock.release()
 
 
 def hold(name: str, attached: Attached) -> PhoneLock:

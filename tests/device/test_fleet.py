@@ -425,3 +425,26 @@ def test_a_finished_phone_that_is_away_is_not_missed(
     three[0].unplug()
     adb_server.adb("disconnect", three[0].serial)
     assert resume_bench(result.run, workspace).lost == {}
+
+
+def test_cleaning_ends_what_runs_and_leaves_nothing_even_on_a_full_phone(
+    one: StandIn, workspace: Workspace
+) -> None:
+    from edgesr.bench.fleet import attached_phones, named
+    from edgesr.bench.survey import clean
+    from edgesr.device.adb import default_servers
+    from tests.fixtures.tiny import tiny_candidate
+
+    tiny_candidate(workspace)
+    pause_launches(one, 60)
+    process = bench_process(workspace, "--device", "all", "--delegate", "cpu", "--threads", "1")
+    after_launch(one, 1, lambda: None).join()
+    phones = named(attached_phones(default_servers(), must=True)[0])
+    busy = clean(phones)[one.serial]
+    assert "held by another edgesr" in str(busy)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert left_on([one]) != []
+    one.push_error("No space left on device")
+    assert clean(phones) == {one.serial: None}
+    assert left_on([one]) == []
