@@ -1,7 +1,7 @@
 """``edgesr eval``: how good the pixels of a model are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -47,11 +47,16 @@ def command(  # noqa: PLR0913 - one parameter per flag
     save: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the upscaled images as PNG.")
     ] = None,
+    ocr: Annotated[
+        str | None,
+        typer.Option(metavar="ENGINE", help="Read the text too, with this engine: rapidocr."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Score a model on pairs of images by PSNR and SSIM.
+    """Score a model on pairs of images by PSNR and SSIM, and by how well text is read.
 
-    Per image and mean. Float Y (BT.601), border of `scale` pixels left out, peak 255;
+    Per image and mean. Float Y (BT.601), border of `scale` pixels left out, peak 255. With --ocr
+    the character error rate too, against the pairs' text, else what is read in the large image.
     --json names the protocol.
     """
     from edgesr.quality.evaluate import EvalRequest, evaluate, write_csv, write_summary
@@ -63,6 +68,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
         pairs=pairs,
         runner=RunnerOptions(scale=scale, arch=arch, options=options, threads=threads),
         save=save,
+        ocr=ocr,
     )
     with session.terminal.progress() as tick:
         evaluation = evaluate(request, tick)
@@ -79,12 +85,23 @@ def command(  # noqa: PLR0913 - one parameter per flag
 
 
 def _show(session: Session, evaluation: "Evaluation") -> None:
-    rows = [
-        (image.name, f"{image.psnr_y:.3f}", f"{image.ssim_y:.4f}") for image in evaluation.images
-    ]
-    mean = evaluation.mean()
-    psnr = "inf" if mean["psnr_y"] is None else f"{mean['psnr_y']:.3f}"
-    rows.append(("mean", psnr, f"{mean['ssim_y']:.4f}"))
+    columns = ["image", "#PSNR-Y dB", "#SSIM-Y"]
+    read = evaluation.readability()
+    if read is not None:
+        columns += ["#CER", "#word recall", "#confidence"]
+        total = len(evaluation.images)
+        if read.images < total:
+            session.terminal.note(f"CER: {read.images} of {total} images show text and count")
+    rows = [_row(image.to_dict()) for image in evaluation.images]
+    rows.append(_row({"name": "mean", **evaluation.mean()}))
     protocol = evaluation.protocol
     title = f"{Path(protocol['model']).name} x{protocol['scale']}, protocol {protocol['name']}"
-    session.terminal.table(title, ["image", "#PSNR-Y dB", "#SSIM-Y"], rows)
+    session.terminal.table(title, columns, rows)
+
+
+def _row(values: dict[str, Any]) -> list[str]:
+    """One line of the table, from a row of the JSON document."""
+    psnr = values["psnr_y"]
+    cells = [values["name"], "inf" if psnr is None else f"{psnr:.3f}", f"{values['ssim_y']:.4f}"]
+    text = [values[metric] for metric in ("cer", "word_recall", "confidence") if metric in values]
+    return cells + ["no text" if value is None else f"{value:.4f}" for value in text]

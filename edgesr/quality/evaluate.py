@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,15 @@ from edgesr.data.pairs import Pair, pairs_from
 from edgesr.errors import ImageError, PairsError
 from edgesr.files import write_text
 from edgesr.quality.metrics import PROTOCOL, psnr_y, ssim_y
+from edgesr.quality.ocr import open_engine
+from edgesr.quality.readability import Readability, ReadabilityBenchmark, readability
 from edgesr.quality.runners import Runner, RunnerOptions, open_runner_with
+from edgesr.quality.text import TEXT_PROTOCOL, Reference, TextScore
 
 Progress = Callable[[str, int, int], None]
+
+OCR_METRICS = ("cer", "word_recall", "confidence")
+"""What reading adds to every image and to the mean."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class EvalRequest:
     """Without a scale, ``bicubic`` takes that of the first pair."""
     save: Path | None = None
     """Folder for the upscaled images as PNG; None keeps none."""
+    ocr: str | None = None
+    """Engine that reads the upscaled images, as `ocr.open_engine` takes it; None reads nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,20 @@ class ImageScore:
     psnr_y: float
     """dB; infinite when not one luma value differs."""
     ssim_y: float
+    text: TextScore | None = None
+    """How its text was read; None when it was not."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The image's row of the JSON document; an infinite PSNR is null."""
+        row: dict[str, Any] = {
+            "name": self.name,
+            "psnr_y": self.psnr_y if math.isfinite(self.psnr_y) else None,
+            "ssim_y": self.ssim_y,
+        }
+        if self.text is not None:
+            row |= {metric: getattr(self.text, metric) for metric in OCR_METRICS}
+            row["reference"] = self.text.reference
+        return row
 
 
 @dataclass(frozen=True)
@@ -60,25 +83,34 @@ class Evaluation:
         over the finite ones; None when there is none.
         """
         finite = [image.psnr_y for image in self.images if math.isfinite(image.psnr_y)]
-        return {
+        mean = {
             "psnr_y": sum(finite) / len(finite) if finite else None,
             "ssim_y": sum(image.ssim_y for image in self.images) / len(self.images),
         }
+        read = self.readability()
+        return mean | ({metric: getattr(read, metric) for metric in OCR_METRICS} if read else {})
+
+    def readability(self) -> Readability | None:
+        """Mean of the OCR metrics over the images with text; None when nothing was read."""
+        scores = [image.text for image in self.images if image.text is not None]
+        return readability(scores) if scores else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document: ``protocol``, ``mean``, ``images``; an infinite PSNR is null."""
-        rows = [asdict(image) for image in self.images]
-        for row in rows:
-            row["psnr_y"] = row["psnr_y"] if math.isfinite(row["psnr_y"]) else None
+        """The JSON document: ``protocol``, ``mean``, ``images``."""
+        rows = [image.to_dict() for image in self.images]
         return {"protocol": self.protocol, "mean": self.mean(), "images": rows}
 
     def to_csv(self) -> str:
-        """One line per image; an infinite PSNR is ``inf``."""
+        """One line per image; an infinite PSNR is ``inf``, a metric without a value empty."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", "psnr_y", "ssim_y"])
-        for image in self.images:
-            writer.writerow([image.name, f"{image.psnr_y:.6f}", f"{image.ssim_y:.6f}"])
+        rows = [image.to_dict() for image in self.images]
+        writer.writerow(rows[0])
+        for image, row in zip(self.images, rows, strict=True):
+            row["psnr_y"] = image.psnr_y
+            writer.writerow(
+                f"{value:.6f}" if isinstance(value, float) else value for value in row.values()
+            )
         return text.getvalue()
 
 
@@ -93,20 +125,25 @@ def evaluate(request: EvalRequest, progress: Progress | None = None) -> Evaluati
         progress: Called before every image and at the end.
 
     Raises:
-        UsageError: When a scale is missing or isn't the model's.
+        UsageError: When a scale is missing or isn't the model's, or no OCR engine has that name.
+        MissingExtraError: When the OCR engine is not installed.
         InputError: When a model, an image or the pairs can't be read or don't fit together.
         StoreError: When an image can't be saved.
     """
     pairs = pairs_from(request.pairs)
+    reader = _reader(request)
     runner = _open(request, pairs[0])
     images = []
     for done, pair in enumerate(pairs):
         if progress is not None:
             progress(pair.name, done, len(pairs))
-        images.append(_score(pair, runner, request.save))
+        images.append(_score(pair, runner, request.save, reader))
     if progress is not None:
         progress("done", len(pairs), len(pairs))
-    return Evaluation(_protocol(request, runner), tuple(images))
+    protocol = _protocol(request, runner)
+    if reader is not None:
+        protocol["ocr"] = _ocr_protocol(reader, images)
+    return Evaluation(protocol, tuple(images))
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
@@ -138,16 +175,26 @@ def _open(request: EvalRequest, first: Pair) -> Runner:
     return open_runner_with(request.model, options)
 
 
-def _score(pair: Pair, runner: Runner, save: Path | None) -> ImageScore:
+def _reader(request: EvalRequest) -> ReadabilityBenchmark | None:
+    if request.ocr is None:
+        return None
+    return ReadabilityBenchmark(open_engine(request.ocr, request.runner.threads))
+
+
+def _score(
+    pair: Pair, runner: Runner, save: Path | None, reader: ReadabilityBenchmark | None
+) -> ImageScore:
     lr, hr = read_image(pair.lr), read_image(pair.hr)
     hr = _cut_to_scale(pair, lr, hr, runner.scale)
     sr = runner.upscale(lr)
     if save is not None:
         write_png(save / f"{pair.name}.png", sr)
     try:
-        return ImageScore(pair.name, psnr_y(sr, hr, runner.scale), ssim_y(sr, hr, runner.scale))
+        psnr, ssim = psnr_y(sr, hr, runner.scale), ssim_y(sr, hr, runner.scale)
     except ImageError as error:
         raise ImageError(f"{pair.hr}: {error}", hint="take its row out of the pairs.csv") from error
+    text = None if reader is None else reader.score(sr, text=pair.text, hr=hr)
+    return ImageScore(pair.name, psnr, ssim, text)
 
 
 def _cut_to_scale(
@@ -175,4 +222,16 @@ def _protocol(request: EvalRequest, runner: Runner) -> dict[str, Any]:
         "border_crop_px": runner.scale,
         "hr_cut": "right and bottom, to scale times the low-res size",
         "mean": "over images; an infinite PSNR (null, identical images) is left out",
+    }
+
+
+def _ocr_protocol(reader: ReadabilityBenchmark, images: Sequence[ImageScore]) -> dict[str, Any]:
+    references = Counter(image.text.reference for image in images if image.text is not None)
+    return {
+        "engine": reader.engine.name,
+        "version": reader.engine.version,
+        "language": reader.engine.language,
+        **TEXT_PROTOCOL,
+        "references": {kind: references[kind] for kind in get_args(Reference)},
+        "mean": "over images; those without text (reference none) are left out",
     }

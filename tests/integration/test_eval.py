@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from edgesr.cli.app import app
 from edgesr.data.images import read_image, write_png
 from edgesr.data.resize import imresize
+from edgesr.data.slides import render_slide
 from edgesr.quality.bicubic import upscale_bicubic
 
 
@@ -98,12 +99,75 @@ def test_a_tflite_is_evaluated_with_its_digest(pairs: Path, tmp_path: Path) -> N
     assert all(0 < image["psnr_y"] < 60 for image in found["images"])
 
 
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    """Part of a slide with its text, the same without, and an empty page, of scale 2."""
+    page = render_slide(77, 2).image[230:476, 90:590]
+    empty = np.full((60, 100, 3), 230, np.uint8)
+    rows = ["lr,hr,text"]
+    for name, hr, text in (
+        ("known", page, '"Diffraction\nPhysics for Engineers, lecture 18\nProf. Hannah Fisher"'),
+        ("unknown", page, ""),
+        ("empty", empty, ""),
+    ):
+        write_png(tmp_path / f"{name}.png", hr)
+        write_png(tmp_path / f"{name}-lr.png", imresize(hr, 0.5))
+        rows.append(f"{name}-lr.png,{name}.png,{text}")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "pairs.csv"
+
+
+def test_text_is_read_against_the_known_one_or_the_large_image(
+    slides: Path, tmp_path: Path
+) -> None:
+    found = document(
+        "bicubic", "--pairs", slides, "--ocr", "rapidocr", "--threads", 1,
+        "--csv", tmp_path / "o.csv", "--summary", tmp_path / "o.json",
+    )  # fmt: skip
+    known, unknown, empty = found["images"]
+    assert known["cer"] == pytest.approx(1 / 65)  # the text in the csv spells Fischer otherwise
+    assert known["word_recall"] == pytest.approx(8 / 9)
+    assert unknown["cer"] == 0.0
+    assert [image["reference"] for image in found["images"]] == ["text", "truth-ocr", "none"]
+    assert empty["cer"] is empty["word_recall"] is empty["confidence"] is None
+    for metric in ("cer", "word_recall", "confidence"):
+        assert found["mean"][metric] == pytest.approx((known[metric] + unknown[metric]) / 2)
+    ocr = found["protocol"]["ocr"]
+    assert (ocr["engine"], ocr["references"]) == (
+        "rapidocr", {"text": 1, "truth-ocr": 1, "none": 1},
+    )  # fmt: skip
+    assert ocr["version"]
+    assert ocr["language"]
+    assert json.loads((tmp_path / "o.json").read_text()) == found
+    rows = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
+    assert float(rows[0]["cer"]) == pytest.approx(known["cer"], abs=1e-6)
+    assert (rows[2]["cer"], rows[2]["reference"]) == ("", "none")
+
+
+def test_the_table_shows_what_was_read_and_how_many_count(slides: Path) -> None:
+    result = run("bicubic", "--pairs", slides, "--ocr", "rapidocr", "--threads", 1)
+    assert result.exit_code == 0
+    assert all(word in result.stdout for word in ("CER", "word recall", "confidence", "no text"))
+    assert "2 of 3 images" in result.stderr
+
+
+def test_without_ocr_nothing_about_text_is_said(pairs: Path) -> None:
+    found = document("bicubic", "--pairs", pairs)
+    assert set(found["mean"]) == {"psnr_y", "ssim_y"}
+    assert set(found["images"][0]) == {"name", "psnr_y", "ssim_y"}
+    assert "ocr" not in found["protocol"]
+
+
 def fails(result: Result, code: int, *words: str) -> None:
     assert result.exit_code == code, result.stderr
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     error = result.stderr.splitlines()[0]
     assert all(word in error for word in words), error
+
+
+def test_an_unknown_ocr_engine_is_a_usage_error(pairs: Path) -> None:
+    fails(run("bicubic", "--pairs", pairs, "--ocr", "tesserocr"), 2, "tesserocr")
 
 
 def test_a_missing_image_is_named(pairs: Path) -> None:
