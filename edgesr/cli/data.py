@@ -1,12 +1,13 @@
 """``edgesr data``: make pairs of images, or check them."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edgesr.cli import data_fetch
 from edgesr.cli._session import JsonOption, Session, verb
+from edgesr.data.degrade_names import Degrade
 from edgesr.errors import PairsError
 
 app = typer.Typer(
@@ -14,13 +15,6 @@ app = typer.Typer(
     help="Make pairs of small and large images, or check them.",
     rich_markup_mode=None,
 )
-
-
-class Degrade(StrEnum):
-    """How the small image is made; the names are those of `edgesr.data.degrade`."""
-
-    BICUBIC = "bicubic"
-    REAL = "real"
 
 
 OutArgument = Annotated[
@@ -31,7 +25,9 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Decides everything random.
 DegradeOption = Annotated[
     Degrade,
     typer.Option(
-        help="bicubic: MATLAB's, bit for bit. real: with blur, noise and JPEG of random strength."
+        help="bicubic: MATLAB's, bit for bit. real: with blur, noise and JPEG of random strength. "
+        "real-esrgan: its two orders of blur, resizing, noise and JPEG. "
+        "lecture-video: H.264 or H.265 of low bitrate."
     ),
 ]
 OverwriteOption = Annotated[
@@ -147,3 +143,6 @@ def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool
         session.terminal.json({"pairs": str(table), "count": made, "scale": scale})
     else:
         session.terminal.print(f"{table}: {made} pairs, scale {scale}")
+
+
+app.command("fetch")(data_fetch.command)

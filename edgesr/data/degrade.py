@@ -1,17 +1,26 @@
-"""From high resolution to low: the published bicubic, and one that looks like a real lecture feed.
+"""From high resolution to low: the published bicubic, and ways that look like the world.
 
 Every degradation is a function of (image, scale, generator) alone, so a pair can be made again.
+The smaller files beside this one, ``degrade_*.py``, hold the parts of the longer ones.
 """
 
-import io
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from edgesr.data.degrade_jpeg import jpeg
+from edgesr.data.degrade_names import Degrade
+from edgesr.data.degrade_realesrgan import degrade_real_esrgan
+from edgesr.data.degrade_sharpen import sharpen_usm
+from edgesr.data.degrade_video import degrade_lecture_video
 from edgesr.data.images import RgbImage
 from edgesr.data.resize import imresize
+
+__all__ = [
+    "DEGRADATIONS", "Degradation", "degrade_bicubic", "degrade_lecture_video", "degrade_real",
+    "degrade_real_esrgan", "jpeg", "sharpen_usm",
+]  # fmt: skip
 
 Degradation = Callable[[RgbImage, int, np.random.Generator], RgbImage]
 """(uint8 (s*H, s*W, 3), scale s, generator) -> uint8 (H, W, 3)."""
@@ -59,24 +68,10 @@ def degrade_real(hr: RgbImage, scale: int, rng: np.random.Generator) -> RgbImage
     return jpeg(np.clip(small + 0.5, 0, 255).astype(np.uint8), quality)
 
 
-def jpeg(image: RgbImage, quality: int) -> RgbImage:
-    """What is left of an image after JPEG with 4:2:0 colour.
-
-    Args:
-        image: Array (H, W, 3), uint8, RGB.
-        quality: 1 to 95.
-
-    Returns:
-        Array (H, W, 3), uint8, RGB.
-    """
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(
-        buffer, format="JPEG", quality=quality, subsampling="4:2:0"
-    )
-    with Image.open(buffer) as decoded:
-        pixels: NDArray[np.uint8] = np.asarray(decoded.convert("RGB"))
-    return pixels
-
-
-DEGRADATIONS: dict[str, Degradation] = {"bicubic": degrade_bicubic, "real": degrade_real}
-"""Every degradation by the name that ``--degrade`` takes."""
+DEGRADATIONS: dict[str, Degradation] = {
+    Degrade.BICUBIC.value: degrade_bicubic,
+    Degrade.REAL.value: degrade_real,
+    Degrade.REAL_ESRGAN.value: degrade_real_esrgan,
+    Degrade.LECTURE_VIDEO.value: degrade_lecture_video,
+}
+"""Every degradation by the name that ``--degrade`` and ``data.degrade`` take."""
