@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,6 +28,7 @@ def load_config(path: Path, kind: type[ConfigT], overrides: Iterable[str] = ()) 
         path: The TOML file.
         kind: The pydantic model to fill.
         overrides: ``a.b=value`` strings as given to ``--set``; values are TOML, or else text.
+            In a list of tables ``a.0.b``, ``a.NAME.b`` and ``a.*.b`` reach its tables.
 
     Raises:
         InputError: When the file can't be read.
@@ -66,11 +67,33 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = raw
     *parents, leaf = key.strip().split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise ConfigError(f"--set {override!r}: {parent} is not a table")
-    tree[leaf] = value
+    for place in _places(tree, parents, override):
+        place[leaf] = value
+
+
+def _places(tree: Any, parents: list[str], override: str) -> list[dict[str, Any]]:
+    """The tables that a dotted key's parents lead to; a table that is missing is made.
+
+    In a list of tables the next part is a number from 0, a table's ``name``, or ``*`` for all.
+    """
+    if not parents and isinstance(tree, dict):
+        return [tree]
+    if isinstance(tree, dict):
+        missing: Any = [{}] if parents[1:2] == ["*"] else {}
+        return _places(tree.setdefault(parents[0], missing), parents[1:], override)
+    if not isinstance(tree, list) or not parents:
+        raise ConfigError(f"--set {override!r}: what stands before the last dot is not a table")
+    found = [
+        item
+        for number, item in enumerate(tree)
+        if parents[0] in ("*", str(number), item.get("name") if isinstance(item, dict) else None)
+    ]
+    if not found:
+        raise ConfigError(
+            f"--set {override!r}: the list has no {parents[0]!r}",
+            hint="name one by its number from 0 or by its name, or all by *",
+        )
+    return [place for item in found for place in _places(item, parents[1:], override)]
 
 
 def _nearest(kind: type[BaseModel], location: tuple[int | str, ...], error_type: str) -> str:
@@ -79,8 +102,16 @@ def _nearest(kind: type[BaseModel], location: tuple[int | str, ...], error_type:
         return ""
     fields: dict[str, Any] = dict(kind.model_fields)
     for part in location[:-1]:
-        annotation = fields[part].annotation if part in fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            fields = dict(annotation.model_fields)
+        if part in fields:
+            model = _model_in(fields[str(part)].annotation)
+            fields = dict(model.model_fields) if model else {}
     close = difflib.get_close_matches(str(location[-1]), fields, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(fields))}"
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The table that a field's type is, or is a list of."""
+    inner = (annotation, *get_args(annotation))
+    return next(
+        (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)), None
+    )

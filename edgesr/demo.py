@@ -128,9 +128,11 @@ def _fine_tune(
     config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)
     out = request.out / "train" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     result = train(TrainRequest(config, out), progress)
+    best, start, end = result.last.best, result.last.start, result.last.end
+    assert best and end  # noqa: S101 - only a dry run has none
     checkpoint = out / "residual-x2-demo.pt"
-    write_bytes(checkpoint, result.best.read_bytes())  # the candidates are called after it
-    return checkpoint, result.start.psnr_y, result.end.psnr_y
+    write_bytes(checkpoint, best.read_bytes())  # the candidates are called after it
+    return checkpoint, start.psnr_y, end.psnr_y
 
 
 def _convert(

@@ -88,6 +88,15 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def wait_passively() -> None:
+    """Lets threads of OpenMP sleep while they wait; to be called before torch is imported.
+
+    By default they spin, and a second program on the same cores brings training to a crawl:
+    `benchmarks/perf/training.py --waiting` measures it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _workspace_from_environment() -> Path:
     return Path(os.environ.get("EDGESR_WORKSPACE") or DEFAULT_WORKSPACE)
 

@@ -18,6 +18,7 @@ from edgesr.cli import (
     parse,
     report,
     train,
+    transfer,
 )
 from edgesr.cli._session import DebugOption, QuietOption, WorkspaceOption, options_before_verb
 
@@ -57,6 +58,7 @@ app.command("demo")(demo.command)
 app.command("models")(models.command)
 app.add_typer(data.app, name="data")
 app.command("train")(train.command)
+app.command("transfer")(transfer.command)
 app.command("eval")(evaluate.command)
 app.command("convert")(convert.command)
 app.command("inspect")(inspect.command)

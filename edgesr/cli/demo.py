@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgesr.cli._session import JsonOption, Session, verb
+from edgesr.cli._session import JsonOption, Session, verb, wait_passively
 
 
 @verb
@@ -25,6 +25,7 @@ def command(
     import sys
     import time
 
+    wait_passively()
     from edgesr.demo import DemoRequest, run_demo
 
     began = time.monotonic()

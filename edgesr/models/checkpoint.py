@@ -111,7 +111,12 @@ def save_checkpoint(
     Raises:
         StoreError: When it can't be written; an older file under that name stays.
     """
-    document = {
+    write_bytes(path, encode_checkpoint(model, provenance, **extra))
+
+
+def encode_checkpoint(model: SRModel, provenance: Mapping[str, Any], **extra: Any) -> bytes:
+    """The bytes that `save_checkpoint` writes."""
+    document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "spec": model.spec.to_dict(),
@@ -119,10 +124,17 @@ def save_checkpoint(
         "provenance": json.loads(json.dumps(provenance)),  # plain values only: it has to load
         **extra,
     }
-    # through memory: torch turns a full disk into a RuntimeError without a reason
+    return encode(document)
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Tensors and plain values as `read_document` reads them.
+
+    In memory, because torch turns a full disk into a RuntimeError without a reason.
+    """
     data = io.BytesIO()
     torch.save(document, data)
-    write_bytes(path, data.getvalue())
+    return data.getvalue()
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from edgesr.models.blocks import (
     per_channel_prelu,
     same_conv,
 )
+from edgesr.models.layers import PIXELS, RGB, Layer
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
 
@@ -65,6 +66,16 @@ class ELSR(SRModel):
         nn.init.zeros_(self.layer2_4.conv2.weight)
         nn.init.zeros_(self.layer2_4.conv2.bias)  # type: ignore[arg-type]
         bilinear_start(self.layer5, self.spec.scale)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The block adds to the stream; its PReLU has one slope for all channels."""
+        conv1, conv2 = "layer2_4.conv1", "layer2_4.conv2"
+        return (
+            Layer("layer1", (RGB,), "stream"),
+            Layer(conv1, ("stream",), "inner", slopes="layer2_4.prelu"),
+            Layer(conv2, ("inner",), "stream", adds_to=conv1),
+            Layer("layer5", ("stream",), PIXELS),
+        )
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:

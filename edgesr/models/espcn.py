@@ -17,6 +17,7 @@ from edgesr.models.blocks import (
     identity_start,
     same_conv,
 )
+from edgesr.models.layers import PIXELS, RGB, Layer
 from edgesr.models.registry import ModelSpec, Options, SRModel, StateDict, register_model
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -31,6 +32,7 @@ class ESPCN(SRModel):
     """
 
     defaults = {"features": 64, "hidden": 32, "activation": "relu"}  # noqa: RUF012
+    switches = ("activation",)
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -60,6 +62,14 @@ class ESPCN(SRModel):
         identity_start(self.conv1)
         identity_start(self.conv2)
         bilinear_start(self.conv3, self.spec.scale)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Three convs in a row."""
+        return (
+            Layer("conv1", (RGB,), "features"),
+            Layer("conv2", ("features",), "hidden"),
+            Layer("conv3", ("hidden",), PIXELS),
+        )
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor, nn
 
 from edgesr.errors import UsageError
+from edgesr.models.layers import Layer
 
 Options = dict[str, int | float | str | bool]
 StateDict = Mapping[str, Tensor]
@@ -60,6 +61,10 @@ class SRModel(nn.Module, ABC):
     defaults: ClassVar[Options] = {}
     published: ClassVar[tuple[Options, ...]] = ()
     """Options of the sizes people know; empty where the defaults are the only one."""
+    switches: ClassVar[tuple[str, ...]] = ()
+    """Options that decide what trained weights mean: they stay when weights are taken over."""
+    follows: ClassVar[Mapping[str, str]] = {}
+    """Sizes that go with another one where they equal it and nothing else is said."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -100,6 +105,18 @@ class SRModel(nn.Module, ABC):
     def adapt(cls, state: StateDict) -> StateDict:
         """Renames a foreign file's keys to ours."""
         return state
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every conv in the order of execution; empty where weights can't be taken over."""
+        return ()
+
+    def pass_through(self, unit: int) -> None:
+        """Makes a repeated unit hand on its input; networks with units have to say how.
+
+        Raises:
+            UsageError: When the network has no such unit.
+        """
+        raise UsageError(f"{self.spec.arch} has no repeated unit {unit}")
 
 
 def _fits(value: object, default: object) -> bool:

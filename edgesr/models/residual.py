@@ -21,6 +21,7 @@ from edgesr.models.blocks import (
     repeat_nearest,
     same_conv,
 )
+from edgesr.models.layers import PIXELS, RGB, Layer
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
 
@@ -76,13 +77,26 @@ class Residual(SRModel):
     def start_at_interpolation(self) -> None:
         """The image passes head and blocks unchanged; tail and skip together enlarge it."""
         identity_start(self.head)
-        for block in self.blocks:
-            conv = cast("_Block", block).conv2
-            nn.init.zeros_(conv.weight)
-            nn.init.zeros_(cast("Tensor", conv.bias))
+        for unit in range(len(self.blocks)):
+            self.pass_through(unit)
         bilinear_start(self.tail, self.spec.scale)
         with torch.no_grad():  # the skip adds the nearest pixel already
             self.tail.weight[:, :3, 1, 1] -= torch.eye(3).repeat_interleave(self.spec.scale**2, 0)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every block is a unit that adds to the stream."""
+        layers = [Layer("head", (RGB,), "stream")]
+        for i in range(len(self.blocks)):
+            conv1, conv2, inner = f"blocks.{i}.conv1", f"blocks.{i}.conv2", f"block.{i}"
+            layers.append(Layer(conv1, ("stream",), inner, unit=i))
+            layers.append(Layer(conv2, (inner,), "stream", unit=i, adds_to=conv1))
+        return (*layers, Layer("tail", ("stream",), PIXELS))
+
+    def pass_through(self, unit: int) -> None:
+        """The block adds nothing."""
+        conv = cast("_Block", self.blocks[unit]).conv2
+        nn.init.zeros_(conv.weight)
+        nn.init.zeros_(cast("Tensor", conv.bias))
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:

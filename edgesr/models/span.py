@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from edgesr.models.blocks import DepthToSpace, bilinear_start, depth_to_space_order, same_conv
+from edgesr.models.layers import PIXELS, RGB, Layer
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
 MEAN = (0.4488, 0.4371, 0.4040)
@@ -51,6 +52,24 @@ class Conv3XC(nn.Module):
         inner = middle.weight.sum(dim=(2, 3)) @ b1 + b2
         return weight, w3 @ inner + b3 + cast("Tensor", self.sk.bias)
 
+    def assign(self, weight: Tensor, bias: Tensor) -> None:
+        """Makes the merged kernel equal ``weight`` and ``bias``, which one branch carries alone.
+
+        The other half of the widened channels keeps its values but counts with 0, so that
+        training can make use of it.
+        """
+        outputs, inputs = weight.shape[:2]
+        first, middle, last = (cast("nn.Conv2d", conv) for conv in self.conv)
+        with torch.no_grad():
+            for unused in (self.sk.weight, self.sk.bias, first.bias, last.bias):
+                cast("Tensor", unused).zero_()
+            first.weight[:inputs] = torch.eye(inputs)[:, :, None, None]
+            middle.weight[:outputs] = 0
+            middle.weight[:outputs, :inputs] = weight
+            cast("Tensor", middle.bias)[:outputs] = bias
+            last.weight.zero_()
+            last.weight[:, :outputs] = torch.eye(outputs)[:, :, None, None]
+
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, inputs, H, W to N, outputs, H, W."""
         weight, bias = self.merged()
@@ -70,6 +89,16 @@ class SlimConv3XC(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.eval_conv = same_conv(inputs, outputs)
+
+    def merged(self) -> tuple[Tensor, Tensor]:
+        """Weight (outputs, inputs, 3, 3) and bias (outputs)."""
+        return self.eval_conv.weight, cast("Tensor", self.eval_conv.bias)
+
+    def assign(self, weight: Tensor, bias: Tensor) -> None:
+        """Sets weight and bias."""
+        with torch.no_grad():
+            self.eval_conv.weight.copy_(weight)
+            cast("Tensor", self.eval_conv.bias).copy_(bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps N, inputs, H, W to N, outputs, H, W."""
@@ -184,6 +213,8 @@ class SPAN(SRModel):
         "branches": True,
     }
     published = ({"features": 26}, {"features": 28}, {"features": 48}, {"features": 52})
+    switches = ("norm",)
+    follows = {"cat_channels": "features"}  # noqa: RUF012
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -239,6 +270,19 @@ class SPAN(SRModel):
                 head.weight /= RANGE
                 mean = torch.tensor(MEAN).repeat_interleave(scale * scale)
                 cast("Tensor", head.bias).copy_(mean)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The gates multiply channel by channel, so all blocks share the stream's channels."""
+        layers = [Layer("body.conv_1", (RGB,), "stream")]
+        for i in range(1, 7):
+            block, first, second = f"body.block_{i}", f"block_{i}.1", f"block_{i}.2"
+            layers.append(Layer(f"{block}.c1_r", ("stream",), first))
+            layers.append(Layer(f"{block}.c2_r", (first,), second))
+            layers.append(Layer(f"{block}.c3_r", (second,), "stream"))
+        joined = ("stream", "after", "stream", "block_6.1")
+        layers.append(Layer("body.conv_2", ("stream",), "after"))
+        layers.append(Layer("body.conv_cat", joined, "joined"))
+        return (*layers, Layer("body.upsampler.0", ("joined",), PIXELS))
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:

@@ -4,6 +4,7 @@ Source: Real-ESRGAN (Wang et al., 2021), file ``srvgg_arch.py``; its checkpoints
 """
 
 import copy
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -15,6 +16,7 @@ from edgesr.models.blocks import (
     repeat_nearest,
     same_conv,
 )
+from edgesr.models.layers import PIXELS, RGB, Layer
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, register_model
 
 
@@ -63,6 +65,30 @@ class SRVGGNetCompact(SRModel):
         """The last conv starts at 0: only the skip is left."""
         nn.init.zeros_(self.body[-1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.body[-1].bias)  # type: ignore[arg-type]
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every conv between the first and the last is a unit."""
+        convs = int(self.options["convs"])
+        first = Layer("body.0", (RGB,), "features.0", slopes="body.1")
+        last = Layer(f"body.{2 * convs + 2}", (f"features.{convs}",), PIXELS)
+        units = [
+            Layer(
+                f"body.{2 * i}",
+                (f"features.{i - 1}",),
+                f"features.{i}",
+                unit=i - 1,
+                slopes=f"body.{2 * i + 1}",
+            )
+            for i in range(1, convs + 1)
+        ]
+        return (first, *units, last)
+
+    def pass_through(self, unit: int) -> None:
+        """The identity as kernel, and slopes of 1: exact."""
+        conv, prelu = self.body[2 * unit + 2], self.body[2 * unit + 3]
+        nn.init.dirac_(cast("Tensor", conv.weight))
+        nn.init.zeros_(cast("Tensor", conv.bias))
+        nn.init.ones_(cast("Tensor", prelu.weight))
 
     @classmethod
     def detect(cls, state: StateDict) -> ModelSpec | None:

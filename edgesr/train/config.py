@@ -1,13 +1,30 @@
-"""What a training config may say. Every field is documented where it is declared."""
+"""What a training config may say. Every field is documented where it is declared.
 
+A config is a table of defaults and a list of stages that override them::
+
+    seed = 1
+    [model]                     # ModelConfig
+    [data]                      # DataConfig
+    [train]                     # TrainConfig
+    [[stage]]                   # keys of any of the three, or the tables themselves
+    name = "x4"
+    scale = 4
+    train = { loss = "mse", lr = 1e-4 }
+
+Without ``[[stage]]`` there is one stage, called ``main``.
+"""
+
+import difflib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from edgesr.assets import asset
+from edgesr.assets import asset, asset_folder
 from edgesr.config import Config, load_config
 from edgesr.models.registry import ModelSpec
+
+Options = dict[str, int | float | str | bool]
 
 
 class ModelConfig(Config):
@@ -15,9 +32,14 @@ class ModelConfig(Config):
 
     arch: str
     scale: int = Field(ge=2, le=4)
-    options: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
+    """Sizes and switches of the architecture; ``edgesr models`` lists them."""
     weights: str | None = None
-    """A checkpoint or the name of a bundled one; without it training starts at interpolation."""
+    """A checkpoint, the name of a bundled one, or ``stage:NAME``, the result of a former stage.
+    Without it the first stage starts at interpolation and a later one from the stage before it."""
+    transfer: Literal["none", "head", "copy", "fit"] = "none"
+    """How weights of another scale or size are taken over: not at all, ``head`` (other scale),
+    ``copy`` (top channels by norm) or ``fit`` (least squares on training images)."""
 
     def spec(self) -> ModelSpec:
         """The network to build."""
@@ -25,57 +47,263 @@ class ModelConfig(Config):
 
 
 class DataConfig(Config):
-    """``[data]``: a pairs.csv, a folder holding one, or ``slides:COUNT:SEED`` (rendered here)."""
+    """``[data]``: images, and how the small ones come from the large ones.
 
-    train: str
-    val: str
+    A source is a pairs.csv or its folder, a folder of large images, ``slides:COUNT:SEED``
+    (rendered here), ``meta:LIST.txt[:ROOT]`` (a meta_info list), an ``.h5`` file, a video file
+    (``video.mp4:EVERY`` takes every so many frames), or ``hub:NAME[:SPLIT]`` (a Hugging Face image
+    dataset, or a local folder of one).
+    """
+
+    train: tuple[str, ...]
+    """One source or a list of them."""
+    val: tuple[str, ...]
+    """What the network is validated on after every epoch, never trained on."""
+    ocr: tuple[str, ...] = ()
+    """Held-out images whose text is read every ``ocr_every`` epochs; empty takes ``val``."""
+    limit: int = Field(default=0, ge=0)
+    """Trains on a curated subset of so many images, drawn by the seed; 0 takes all."""
+    degrade: str = "bicubic"
+    """How small images are made where a source has none: a name that ``edgesr data pairs
+    --degrade`` takes."""
+    sharpen: bool = False
+    """Trains towards the unsharp-masked large image, as Real-ESRGAN does."""
+    overlays: bool = False
+    """Draws captions, name tags and pointers on the large image before a patch is cut from it,
+    where its small image is made here."""
     workers: int = Field(default=0, ge=0)
     """Processes that read images; batches are the same for any number."""
+    max_unreadable: int = Field(default=10, ge=0)
+    """So many images that can't be read are named and left out; one more ends the training."""
+
+    @field_validator("train", "val", "ocr", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("train", "val")
+    @classmethod
+    def _not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not all(value):
+            raise ValueError("needs at least one source of images")
+        return value
+
+
+class PerceptualConfig(Config):
+    """``[train.perceptual]``: distance between features of VGG19 (Johnson et al., 2016)."""
+
+    weights: str = ""
+    """A state dict of torchvision's VGG19, which the user has to get."""
+    required: bool = True
+    """False leaves the term out, and says so, where ``weights`` is empty."""
+    layers: dict[str, float] = Field(
+        default_factory=lambda: {
+            "conv1_2": 0.1,
+            "conv2_2": 0.1,
+            "conv3_4": 1.0,
+            "conv4_4": 1.0,
+            "conv5_4": 1.0,
+        }
+    )
+    """Weight per layer, features before the activation; Real-ESRGAN's are the default."""
+
+
+class AdversarialConfig(Config):
+    """``[train.adversarial]``: Real-ESRGAN's discriminator, trained beside the network."""
+
+    features: int = Field(default=64, ge=8)
+    """Width of the U-Net discriminator; Real-ESRGAN has 64."""
+    lr: float = Field(default=1e-4, gt=0)
+    start_step: int = Field(default=0, ge=0)
+    """The first step of the stage at which the term counts."""
+
+
+class DistillConfig(Config):
+    """``[train.distill]``: a larger network whose output is imitated."""
+
+    teacher: str = ""
+    """A checkpoint of the same scale, or the name of a bundled one."""
+    arch: str | None = None
+    """The teacher's network, where its shapes don't tell."""
 
 
 class TrainConfig(Config):
-    """``[train]``: how long, how much at once, how fast."""
+    """``[train]``: how long, how much at once, how fast, towards what."""
 
     epochs: int = Field(ge=1)
     steps_per_epoch: int = Field(ge=1)
     batch_size: int = Field(default=16, ge=1)
+    """Samples per process that go through the network at once."""
+    accumulate: int = Field(default=1, ge=1)
+    """So many batches make one step of the optimiser."""
     patch: int = Field(default=48, ge=8)
     """Side of the low-res patch in pixels."""
     crops_tried: int = Field(default=4, ge=1)
     """The busiest of so many random crops is taken: most of a slide is empty background."""
     augment: bool = True
     """Flips, quarter turns and swapped colour channels."""
+    cutblur: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a patch has a rectangle of another quality in it (CutBlur)."""
+
     lr: float = Field(default=1e-3, gt=0)
     lr_end: float = Field(default=1e-6, ge=0)
     """The cosine schedule's last value."""
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    """``step`` multiplies the rate by ``gamma`` every ``step_epochs`` epochs."""
+    step_epochs: int = Field(default=1, ge=1)
+    gamma: float = Field(default=0.5, gt=0, le=1)
     warmup_steps: int = Field(default=0, ge=0)
-    loss: Literal["l1"] = "l1"
-    ema: float = Field(default=0.99, ge=0, lt=1)
-    """Decay of the weights' moving average; what is validated and saved as the result."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Gradients longer than this are shortened to it."""
-    precision: Literal["no", "bf16"] = "no"
-    """``bf16`` is for CUDA."""
+    ema: float = Field(default=0.99, ge=0, lt=1)
+    """Decay of the weights' moving average; what is validated and saved as the result."""
+
+    loss: dict[str, float] = Field(default_factory=lambda: {"l1": 1.0})
+    """A name, or weights by name: l1, mse, charbonnier, text, fft, perceptual, adversarial,
+    distill."""
+    perceptual: PerceptualConfig = PerceptualConfig()
+    adversarial: AdversarialConfig = AdversarialConfig()
+    distill: DistillConfig = DistillConfig()
+
+    select: Literal["val_psnr_y", "val_ssim_y", "val_l1", "ocr_primary"] = "val_psnr_y"
+    """What decides about best_model.pt; ``ocr_primary`` is the character error rate, and the
+    confidence where it ties."""
+    ocr_every: int = Field(default=0, ge=0)
+    """Text is read every so many epochs; 0 never, with ``ocr_primary`` at least once."""
+    patience: int = Field(default=0, ge=0)
+    """A stage ends after so many validations without a better one; 0 never."""
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs between validations; the last epoch always has one."""
+    keep_checkpoints: int = Field(default=5, ge=1)
+    """So many of the newest checkpoint_epoch_NNN.pt are kept."""
+    samples: int = Field(default=2, ge=0)
+    """Validation images of which a picture is written with every validation."""
+
+    precision: Literal["auto", "no", "bf16"] = "auto"
+    """``auto`` is bf16 on CUDA and float32 elsewhere."""
+    channels_last: bool = True
+    """Memory layout N, H, W, C, which convolutions prefer."""
+    compile: bool = False
+    """``torch.compile``: slower to start, faster where a C++ compiler is there."""
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_is_a_table(cls, value: Any) -> Any:
+        return {value: 1.0} if isinstance(value, str) else value
+
+    @field_validator("loss")
+    @classmethod
+    def _known(cls, value: dict[str, float]) -> dict[str, float]:
+        for name, weight in value.items():
+            if name not in LOSS_NAMES:
+                close = difflib.get_close_matches(name, LOSS_NAMES, n=1)
+                meant = f"did you mean {close[0]}? " if close else ""
+                raise ValueError(f"no loss is called {name!r}; {meant}{', '.join(LOSS_NAMES)}")
+            if weight <= 0:
+                raise ValueError(f"the weight of {name} has to be above 0")
+        if not value or set(value) <= {"adversarial"}:
+            raise ValueError("needs a loss that compares with the target, such as l1")
+        return value
 
 
-class TrainingConfig(Config):
-    """A whole training: one stage."""
+LOSS_NAMES = ("l1", "mse", "charbonnier", "text", "fft", "perceptual", "adversarial", "distill")
+"""Every loss that ``[train] loss`` may weigh."""
 
-    seed: int = 0
+
+class StageConfig(Config):
+    """One stage, complete: the config's tables with the stage's own keys on top."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     model: ModelConfig
     data: DataConfig
     train: TrainConfig
 
-    @field_validator("seed")
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole stage."""
+        return self.train.epochs * self.train.steps_per_epoch
+
+
+class TrainingConfig(Config):
+    """A whole training: a seed and one or more stages."""
+
+    seed: int = Field(default=0, ge=0)
+    stage: tuple[StageConfig, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
     @classmethod
-    def _not_negative(cls, seed: int) -> int:
-        if seed < 0:
-            raise ValueError("must not be negative")
-        return seed
+    def _spread_defaults(cls, tree: Any) -> Any:
+        """Makes every stage complete."""
+        if not isinstance(tree, dict) or not {"model", "data", "train"} & set(tree):
+            return tree
+        defaults = {name: tree.pop(name) for name in _TABLES if name in (tree := dict(tree))}
+        stages = tree.get("stage", [{}])
+        if not isinstance(stages, list | tuple):
+            raise ValueError("stage is a list of tables: write [[stage]]")  # noqa: TRY004
+        names = ["main"] if len(stages) == 1 else [f"stage{n}" for n in range(1, len(stages) + 1)]
+        tree["stage"] = [
+            {"name": name, **_complete(defaults, stage)}
+            for name, stage in zip(names, stages, strict=True)
+        ]
+        return tree
+
+    @model_validator(mode="after")
+    def _names_hold(self) -> Self:
+        done: list[str] = []
+        for stage in self.stage:
+            if stage.name in done:
+                raise ValueError(f"two stages are called {stage.name!r}")
+            former = (stage.model.weights or "").partition("stage:")[2]
+            if former and former not in done:
+                raise ValueError(
+                    f"stage {stage.name!r} starts from stage {former!r}, which does not run before"
+                )
+            done.append(stage.name)
+        if len({stage.train.precision for stage in self.stage}) > 1:
+            raise ValueError("all stages need the same precision")
+        return self
+
+
+_TABLES: dict[str, type[Config]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+
+
+def _complete(defaults: dict[str, Any], stage: Any) -> dict[str, Any]:
+    """A stage's tables over the defaults; a key that stands alone goes to the table that has it."""
+    if not isinstance(stage, dict):
+        raise ValueError("a stage is a table")  # noqa: TRY004 - pydantic turns it into a message
+    full: dict[str, Any] = {name: dict(table) for name, table in defaults.items()}
+    full |= {"name": stage["name"]} if "name" in stage else {}
+    for key, value in stage.items():
+        if key in _TABLES and isinstance(value, dict):
+            full[key] = {**full.get(key, {}), **value}
+        elif key != "name":
+            owner = "data" if key in ("data", "train") else _owner(key)
+            table, own = full.setdefault(owner, {}), "train" if key == "data" else key
+            both = isinstance(value, dict) and isinstance(table.get(own), dict)
+            table[own] = {**table[own], **value} if both else value
+    return full
+
+
+def _owner(key: str) -> str:
+    for name, table in _TABLES.items():
+        if key in table.model_fields:
+            return name
+    known = sorted({"name", *(k for table in _TABLES.values() for k in table.model_fields)})
+    close = difflib.get_close_matches(key, known, n=1)
+    raise ValueError(
+        f"a stage has no key {key!r}"
+        + (f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}")
+    )
 
 
 def load_training_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainingConfig:
     """Reads a training config.
+
+    Args:
+        path: The TOML file.
+        overrides: ``a.b=value`` strings; ``stage.NAME.key`` and ``stage.*.key`` reach stages.
 
     Raises:
         InputError: When the file can't be read.
@@ -91,3 +319,12 @@ def recipe_path(name: str) -> Path:
         ConfigError: When there is none; lists those there are.
     """
     return asset("recipes", f"{name}.toml")
+
+
+def recipes() -> dict[str, str]:
+    """Every recipe's name with the first line of its comment."""
+    found = {}
+    for path in sorted(asset_folder("recipes").glob("*.toml")):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        found[path.stem] = first.lstrip("# ").strip()
+    return found

@@ -1,7 +1,10 @@
-"""The training loop: one stage, exact resume, nothing lost."""
+"""The training: stage after stage, exact resume, nothing lost.
 
-import csv
-import io
+Runs as one process, or as many under torchrun; the first one writes. After every epoch, in this
+order: pictures, best_*.pt, metrics.csv, checkpoint_epoch_NNN.pt, last_model.pt. So whatever moment
+a training is killed at, last_model.pt is a state from which the rest is written again, bit for bit.
+"""
+
 import math
 import time
 from collections.abc import Callable
@@ -11,293 +14,343 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from edgesr import __version__
-from edgesr.errors import CheckpointError, ConfigError, UsageError
-from edgesr.files import write_text
-from edgesr.models.checkpoint import load_checkpoint, read_document, save_checkpoint
-from edgesr.models.registry import SRModel, build_model
-from edgesr.train.config import TrainingConfig
-from edgesr.train.losses import LOSSES
-from edgesr.train.patches import ImagePairs, PatchDataset, StepSampler, batches
-from edgesr.train.schedules import learning_rate
-from edgesr.train.validate import Validation, validate
+from edgesr.errors import InputError
+from edgesr.files import write_bytes, write_text
+from edgesr.models.checkpoint import load_checkpoint, save_checkpoint
+from edgesr.models.registry import SRModel
+from edgesr.train.best import BEST, improved
+from edgesr.train.config import StageConfig, TrainingConfig
+from edgesr.train.logs import TensorBoardLog, metrics_csv
+from edgesr.train.memory import peak_mb
+from edgesr.train.pictures import write_pictures
+from edgesr.train.stage import Note, Progress, Stage, Surroundings, as_row
+from edgesr.train.state import Found, Progressed, Row, StateFolder, provenance
+from edgesr.train.validate import Validation
 
-Progress = Callable[[str, int, int], None]
+METRICS = "metrics.csv"
+TENSORBOARD = "tensorboard"
+SAMPLES = "samples"
 
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """One training.
-
-    Attributes:
-        config: What to train.
-        out: Folder for checkpoints and metrics.csv.
-        resume: Continue from ``out/last_model.pt``.
-        dry_run: Check everything with one batch, write nothing.
-    """
+    """One training."""
 
     config: TrainingConfig
+    """What to train."""
     out: Path
+    """Folder for checkpoints and metrics.csv."""
     resume: bool = False
+    """Continue from the newest checkpoint in ``out`` that is whole."""
     dry_run: bool = False
+    """Check every stage with one batch, write nothing."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage came to."""
+
+    name: str
+    parameters: int
+    images: int
+    """Training images."""
+    steps: int
+    """Optimiser steps, those after an early stop not counted."""
+    start: Validation
+    """Before its first step."""
+    best: Path | None = None
+    """Its best weights by ``[train] select``; None after a dry run."""
+    end: Validation | None = None
+    """Of the best weights; None after a dry run."""
+    seconds_per_step: float | None = None
+    """Of the one step of a dry run."""
+    memory_mb: float | None = None
+    """The most that was held in a dry run."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """Where the result lies and how good it is on the validation images."""
 
-    best: Path
-    start: Validation
-    """Before the first step."""
-    end: Validation
-    """Of the best checkpoint."""
-    steps: int
-    parameters: int
+    stages: tuple[StageResult, ...]
+    """Those that ran now: a resumed training tells of the rest only."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> StageResult:
+        """The stage whose weights are the result."""
+        return self.stages[-1]
 
 
 @dataclass
-class _State:
-    """What changes while training; all of it goes into ``last_model.pt``."""
+class _Log:
+    """Told on the first process only."""
 
-    start: dict[str, float] = field(default_factory=dict)
-    epoch: int = 0
-    best_psnr: float = -math.inf
-    best_l1: float = math.inf
-    rows: list[dict[str, float | int]] = field(default_factory=list)
+    note: Note
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self, text: str) -> None:
+        self.said.append(text)
+        self.note(text)
 
 
 class Trainer:
-    """Builds everything a config asks for; `run` trains.
+    """Builds what a config asks for; `run` trains.
 
     Args:
         request: Config, folder, whether to resume.
+        note: Called with one line about what goes on.
+        progress: Called with (what, steps done, steps in all).
 
     Raises:
-        EdgesrError: When the data, the network or the folder don't fit the config.
+        EdgesrError: When the folder holds another training, or none to resume.
     """
 
-    def __init__(self, request: TrainRequest) -> None:
+    def __init__(
+        self,
+        request: TrainRequest,
+        note: Note | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self.request = request
         self.config = request.config
-        _check_folder(request)
-        torch.manual_seed(self.config.seed)
-        self.accelerator = Accelerator(mixed_precision=self.config.train.precision)
-        scale = self.config.model.scale
-        self.train_pairs = ImagePairs(self.config.data.train, scale)
-        self.val_pairs = ImagePairs(self.config.data.val, scale)
-        model = _initial_model(self.config)
-        self.parameters = sum(p.numel() for p in model.parameters())
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.config.train.lr)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.average = AveragedModel(
-            self.accelerator.unwrap_model(self.model),
-            multi_avg_fn=get_ema_multi_avg_fn(self.config.train.ema),  # type: ignore[no-untyped-call]
-        )
-        self.state = _State()
+        self._files = StateFolder(request.out, request.config)
+        self._found: Found | None = None
         if request.resume:
-            self._restore()
+            self._found = self._files.find()
+        elif not request.dry_run:
+            self._files.refuse_another_training()
+        self.accelerator = Accelerator(
+            mixed_precision=_precision(request.config), cpu=not torch.cuda.is_available()
+        )
+        first = self.accelerator.is_main_process
+        self._log = _Log(note if note and first else lambda _: None)
+        self._around = Surroundings(
+            self.accelerator,
+            self.config.seed,
+            request.out,
+            self._log,
+            progress if first else None,
+        )
+        self.state = Progressed(processes=self.accelerator.num_processes)
+        self._board: TensorBoardLog | None = None
 
-    def run(self, progress: Progress | None = None) -> TrainResult:
-        """Trains to the last epoch.
-
-        Args:
-            progress: Called with (what, steps done, steps in all).
+    def run(self) -> TrainResult:
+        """Trains to the last epoch of the last stage.
 
         Raises:
-            ConfigError: When the loss is no longer a number; the last good checkpoint stays.
+            ConfigError: When the loss is no longer a number, or memory runs out; the last good
+                checkpoint stays.
+            InputError: When too many images can't be read.
             StoreError: When a checkpoint can't be written; the one before stays.
         """
         if self.request.dry_run:
-            now = self._validate()
-            self._train_steps(0, 1, None)
-            return TrainResult(self.request.out, now, now, 0, self.parameters)
-        if not self.state.start:
-            start = self._validate()
-            self.state.start = asdict(start)
-            self._remember_best(start)
-        for epoch in range(self.state.epoch, self.config.train.epochs):
-            began = time.perf_counter()
-            loss = self._train_epoch(epoch, progress)
-            seconds = time.perf_counter() - began
-            self._finish_epoch(epoch, loss, seconds)
-        self.accelerator.wait_for_everyone()
-        best = self.request.out / "best_model.pt"
-        model = load_checkpoint(best).model.to(self.accelerator.device)
-        end = validate(model, self.val_pairs, self.accelerator.device)
-        steps = self.config.train.epochs * self.config.train.steps_per_epoch
-        return TrainResult(best, Validation(**self.state.start), end, steps, self.parameters)
+            return self._dry_run()
+        results = self._take_up() if self._found else {}
+        done = []
+        try:
+            for number in range(self.state.stage, len(self.config.stage)):
+                config = self.config.stage[number]
+                done.append(self._train(number, Stage(self._around, number, config, results)))
+                results[config.name] = load_checkpoint(self._result_path(number)).model
+        finally:
+            if self._board:
+                self._board.close()
+        return TrainResult(tuple(done), tuple(self._log.said))
 
-    def _train_epoch(self, epoch: int, progress: Progress | None) -> float:
-        steps = self.config.train.steps_per_epoch
-        return self._train_steps(epoch * steps, (epoch + 1) * steps, progress)
-
-    def _train_steps(self, start: int, stop: int, progress: Progress | None) -> float:
-        """Trains steps ``start`` to ``stop``; returns the mean loss."""
-        config = self.config.train
-        dataset = PatchDataset(self.train_pairs, config, self.config.seed)
-        rank = self.accelerator.process_index
-        sampler = StepSampler(start, stop, config.batch_size, rank)
-        total = config.epochs * config.steps_per_epoch
-        losses: list[Tensor] = []
-        loader = batches(dataset, sampler, workers=self.config.data.workers)
-        for step, (lr, hr) in enumerate(loader, start=start):
-            losses.append(self._step(step, lr, hr))
-            if progress:
-                progress(f"training, epoch {step // config.steps_per_epoch + 1}", step + 1, total)
-        return float(torch.stack(losses).mean())
-
-    def _step(self, step: int, lr: Tensor, hr: Tensor) -> Tensor:
-        config, device = self.config.train, self.accelerator.device
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        with self.accelerator.autocast():
-            loss = LOSSES[config.loss](self.model(lr.to(device)), hr.to(device))
-        if not torch.isfinite(loss):
-            raise ConfigError(
-                f"the loss is {loss.item()} at step {step}: training has diverged",
-                hint=f"lower the rate, for example --set train.lr={config.lr / 4:g}; "
-                "the last good checkpoint is kept",
+    def _take_up(self) -> dict[str, SRModel]:
+        """Puts the progress of a saved state back; returns the results of stages that are done."""
+        assert self._found is not None  # noqa: S101 - for the type checker
+        for note in self._found.notes:
+            self._log(note)
+        self.state = self._found.progressed
+        if self.state.processes != self.accelerator.num_processes:
+            self._log(
+                f"was trained by {self.state.processes} processes, goes on with "
+                f"{self.accelerator.num_processes}: the result will not be bit-identical"
             )
-        self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.optimizer.step()
-        self.average.update_parameters(self.accelerator.unwrap_model(self.model))
-        return loss.detach()
+            self.state.processes = self.accelerator.num_processes
+        self._log(f"resuming from {self._found.path}, after epoch {self.state.epochs}")
+        return {
+            config.name: load_checkpoint(self._result_path(number)).model
+            for number, config in enumerate(self.config.stage[: self.state.stage])
+        }
 
-    def _validate(self) -> Validation:
-        return validate(self._averaged(), self.val_pairs, self.accelerator.device)
-
-    def _averaged(self) -> SRModel:
-        model = self.average.module
-        assert isinstance(model, SRModel)  # noqa: S101 - for the type checker
-        return model
-
-    def _finish_epoch(self, epoch: int, loss: float, seconds: float) -> None:
-        """Validates, writes the row and the checkpoints; the last one is written last."""
-        validation = self._validate()
-        config = self.config.train
-        images = config.steps_per_epoch * config.batch_size * self.accelerator.num_processes
-        self.state.rows.append(
-            {
-                "epoch": epoch + 1,
-                "step": (epoch + 1) * config.steps_per_epoch,
-                "train_loss": loss,
-                "val_l1": validation.l1,
-                "val_psnr_y": validation.psnr_y,
-                "val_ssim_y": validation.ssim_y,
-                "lr": learning_rate(config, (epoch + 1) * config.steps_per_epoch - 1),
-                "images_per_s": round(images / seconds, 2),
-            }
+    def _train(self, number: int, stage: Stage) -> StageResult:
+        """All epochs of a stage that are not done yet."""
+        self._begin(number, stage)
+        train = stage.config.train
+        while self.state.epoch < train.epochs and not self._is_exhausted(stage.config):
+            self._epoch(stage)
+        self.accelerator.wait_for_everyone()
+        start = Validation(**self.state.start)  # type: ignore[arg-type]
+        best = self._result_path(number)
+        if self.accelerator.is_main_process and not best.is_file():  # else it was done before
+            write_bytes(best, (self.request.out / BEST).read_bytes())
+        self.accelerator.wait_for_everyone()
+        stage.optimisation.averaged.load_state_dict(load_checkpoint(best).model.state_dict())
+        end = stage.validate(read=stage.reads_after(-1))
+        steps = self.state.epoch * train.steps_per_epoch
+        result = StageResult(
+            stage.config.name, stage.parameters, len(stage.scenes), steps, start, best, end
         )
-        self.state.epoch = epoch + 1
-        self._remember_best(validation)
-        if self.accelerator.is_main_process:
-            write_text(self.request.out / "metrics.csv", _csv(self.state.rows))
-            self._save_state()
+        self._finish(number)
+        return result
 
-    def _remember_best(self, validation: Validation) -> None:
-        """Keeps the averaged weights where they are the best so far, by PSNR and by L1."""
+    def _begin(self, number: int, stage: Stage) -> None:
+        """Restores a saved state into the stage, or validates and saves its start."""
+        digest = stage.scenes.source.digest()
+        if self._found and self.state.stage == number and self.state.start:
+            self._restore(stage, digest)
+            return
+        name = stage.config.name
+        self.state.digests[name] = digest
+        self.state.start, self.state.best, self.state.unimproved = {}, {}, 0
+        start = stage.validate(read=stage.reads_after(-1))
+        self.state.start = asdict(start)
+        self._log(f"{name}: {len(stage.scenes)} images, starts at {_say(start)}")
+        self._keep_best(stage, start)
+        self._save(stage)
+
+    def _restore(self, stage: Stage, digest: str) -> None:
+        assert self._found is not None  # noqa: S101 - for the type checker
+        name = stage.config.name
+        if self.state.digests.get(name) != digest:
+            raise InputError(
+                f"the training images of stage {name} are not those it was started with",
+                hint="put them back, or start again with another --out",
+            )
+        document: dict[str, Any] = self._found.document
+        stage.optimisation.load_state(
+            document["params"], {**document["trainer"], "params_ema": document["params_ema"]}
+        )
+        self._found = None
+
+    def _epoch(self, stage: Stage) -> None:
+        """Trains, validates and writes one epoch."""
+        epoch, train = self.state.epoch, stage.config.train
+        row: Row = {"stage": stage.config.name, "epoch": self.state.epochs + 1}
+        row["step"] = self.state.steps + train.steps_per_epoch
+        row |= stage.train_epoch(epoch)
+        self.state.epoch += 1
+        self.state.epochs += 1
+        self.state.steps += train.steps_per_epoch
+        if stage.validates_after(epoch):
+            validation = stage.validate(read=stage.reads_after(epoch))
+            row |= as_row(validation)
+            self._write_pictures(stage)
+            self._keep_best(stage, validation)
+            self._log(
+                f"{stage.config.name}, epoch {self.state.epoch}/{train.epochs}: "
+                f"loss {row['train_loss']:.5f}, {_say(validation)}, {row['images_per_s']} images/s"
+            )
+        self.state.rows.append(row)
+        if self.accelerator.is_main_process:
+            write_text(self.request.out / METRICS, metrics_csv(self.state.rows))
+            self._tensorboard(row)
+        self._save(stage)
+
+    def _keep_best(self, stage: Stage, validation: Validation) -> None:
+        """Keeps the averaged weights where they are the best so far by a measure."""
+        better = improved(self.state.best, validation, stage.config.train.select)
+        self.state.unimproved = 0 if BEST in better else self.state.unimproved + 1
         if not self.accelerator.is_main_process:
             return
-        if validation.psnr_y > self.state.best_psnr:
-            self.state.best_psnr = validation.psnr_y
-            self._save("best_model.pt", validation)
-        if validation.l1 < self.state.best_l1:
-            self.state.best_l1 = validation.l1
-            self._save("best_loss_model.pt", validation)
+        about = {**provenance(self.config, self.state), "validation": _plain(validation)}
+        for file in better:
+            save_checkpoint(self.request.out / file, stage.optimisation.averaged, about)
 
-    def _save(self, name: str, validation: Validation) -> None:
-        provenance = {
-            "edgesr": __version__,
-            "torch": str(torch.__version__),
-            "config": self.config.model_dump(mode="json"),
-            "epoch": self.state.epoch,
-            "validation": asdict(validation),
-        }
-        save_checkpoint(self.request.out / name, self._averaged(), provenance)
+    def _save(self, stage: Stage) -> None:
+        if self.accelerator.is_main_process:
+            parts, keep = stage.optimisation.state(), stage.config.train.keep_checkpoints
+            self._files.save(stage.optimisation.network, self.state, parts, keep)
+        self.accelerator.wait_for_everyone()
 
-    def _save_state(self) -> None:
-        model = self.accelerator.unwrap_model(self.model)
-        save_checkpoint(
-            self.request.out / "last_model.pt",
-            model,
-            {"edgesr": __version__, "config": self.config.model_dump(mode="json")},
-            params_ema=self._averaged().state_dict(),
-            trainer={
-                "optimizer": self.optimizer.state_dict(),
-                "averaged_steps": self.average.n_averaged,
-                **asdict(self.state),
-            },
-        )
+    def _finish(self, number: int) -> None:
+        """Moves on to the next stage; after the last one the state stays at its end."""
+        if number + 1 < len(self.config.stage):
+            self.state.stage, self.state.epoch, self.state.start = number + 1, 0, {}
 
-    def _restore(self) -> None:
-        path = self.request.out / "last_model.pt"
-        document = read_document(path)
-        trainer: dict[str, Any] | None = document.get("trainer")
-        if trainer is None:
-            raise CheckpointError(f"{path} is no checkpoint of a training that can be resumed")
-        found = document["provenance"].get("config", {})
-        wanted = self.config.model_dump(mode="json")
-        found.get("data", {})["workers"] = wanted["data"]["workers"]  # batches don't depend on them
-        if found != wanted:
-            changed = _differing(found, wanted)
-            raise ConfigError(
-                f"{path} was trained with another config: {', '.join(changed)} differ",
-                hint="resume with the config it was started with, or choose another --out",
+    def _is_exhausted(self, config: StageConfig) -> bool:
+        patience = config.train.patience
+        stopped = bool(patience) and self.state.unimproved >= patience
+        if stopped:
+            self._log(f"{config.name}: no better validation for {patience} times, stage ends")
+        return stopped
+
+    def _result_path(self, number: int) -> Path:
+        """Where the best weights of a stage stay: the last one's are best_model.pt itself."""
+        last = number + 1 == len(self.config.stage)
+        name = BEST if last else f"stage_{self.config.stage[number].name}.pt"
+        return self.request.out / name
+
+    def _write_pictures(self, stage: Stage) -> None:
+        count = stage.config.train.samples
+        if count and self.accelerator.is_main_process:
+            folder = self.request.out / SAMPLES / f"epoch_{self.state.epochs:03d}"
+            pictures = stage.validator.pictures(stage.optimisation.averaged, count)
+            sheets = write_pictures(folder, pictures, stage.config.model.scale)
+            for name, sheet in sheets.items():
+                self._opened_board().image(self.state.steps, name, sheet)
+
+    def _tensorboard(self, row: Row) -> None:
+        values = {k: float(v) for k, v in row.items() if isinstance(v, int | float)}
+        self._opened_board().scalars(self.state.steps, values)
+
+    def _opened_board(self) -> TensorBoardLog:
+        if self._board is None:
+            self._board = TensorBoardLog(self.request.out / TENSORBOARD, self.state.steps)
+        return self._board
+
+    def _dry_run(self) -> TrainResult:
+        """One step of every stage; a later stage starts from what the one before started with."""
+        results: dict[str, SRModel] = {}
+        done = []
+        for number, config in enumerate(self.config.stage):
+            stage = Stage(self._around, number, config, results)
+            start = stage.validate(read=False)
+            began = time.perf_counter()
+            stage.step(0)
+            result = StageResult(
+                config.name,
+                stage.parameters,
+                len(stage.scenes),
+                config.steps,
+                start,
+                seconds_per_step=time.perf_counter() - began,
+                memory_mb=peak_mb(self.accelerator.device),
             )
-        self.accelerator.unwrap_model(self.model).load_state_dict(document["params"])
-        self._averaged().load_state_dict(document["params_ema"])
-        self.average.n_averaged = trainer.pop("averaged_steps").to(self.accelerator.device)
-        self.optimizer.load_state_dict(trainer.pop("optimizer"))
-        self.state = _State(**trainer)
+            done.append(result)
+            results[config.name] = stage.optimisation.averaged.cpu()
+        return TrainResult(tuple(done), tuple(self._log.said))
 
 
-def train(request: TrainRequest, progress: Progress | None = None) -> TrainResult:
+def train(
+    request: TrainRequest,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> TrainResult:
     """Trains what the request says; see `Trainer`."""
-    return Trainer(request).run(progress)
+    return Trainer(request, note, progress).run()
 
 
-def _initial_model(config: TrainingConfig) -> SRModel:
-    wanted = config.model
-    if wanted.weights is None:
-        model = build_model(wanted.spec())
-        model.start_at_interpolation()
-        return model
-    loaded = load_checkpoint(
-        wanted.weights, arch=wanted.arch, scale=wanted.scale, options=dict(wanted.options)
-    )
-    return loaded.model.train()
+def _precision(config: TrainingConfig) -> str:
+    """The same for all stages: processes are joined once."""
+    wanted = config.stage[0].train.precision
+    if wanted == "auto":
+        return "bf16" if torch.cuda.is_available() else "no"
+    return wanted
 
 
-def _check_folder(request: TrainRequest) -> None:
-    last = request.out / "last_model.pt"
-    if request.resume and not last.is_file():
-        raise UsageError(f"{last} does not exist: nothing to resume", hint="leave --resume out")
-    if not request.resume and not request.dry_run and last.exists():
-        raise UsageError(
-            f"{request.out} already holds a training",
-            hint="continue it with --resume, or choose another --out",
-        )
+def _plain(validation: Validation) -> dict[str, float | None]:
+    """JSON knows no NaN."""
+    return {
+        name: None if value is None or math.isnan(value) else value
+        for name, value in asdict(validation).items()
+    }
 
 
-def _differing(one: Any, other: Any, key: str = "") -> list[str]:
-    """Dotted keys at which two trees of plain values differ."""
-    if not (isinstance(one, dict) and isinstance(other, dict)):
-        return [] if one == other else [key]
-    return [
-        difference
-        for name in sorted({*one, *other})
-        for difference in _differing(one.get(name), other.get(name), f"{key}.{name}".strip("."))
-    ]
-
-
-def _csv(rows: list[dict[str, float | int]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _say(validation: Validation) -> str:
+    text = f"{validation.psnr_y:.3f} dB"
+    return text if validation.cer is None else f"{text}, CER {validation.cer:.4f}"

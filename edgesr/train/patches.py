@@ -6,86 +6,58 @@ its key; so the batch of step t is the same in a straight run, in a resumed one,
 number of workers.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from edgesr.data.images import crop_to_multiple, read_image
-from edgesr.data.pairs import Pair, pairs_from
-from edgesr.data.resize import imresize
-from edgesr.data.slides import render_slide
-from edgesr.errors import ConfigError, PairsError
-from edgesr.train.config import TrainConfig
+from edgesr.data.augment import augment, cutblur
+from edgesr.data.degrade_overlay import lecture_overlay
+from edgesr.data.images import RgbImage
+from edgesr.data.sources import Scene
+from edgesr.errors import EdgesrError, ImageError, InputError, PairsError
+from edgesr.train.config import StageConfig, TrainConfig
+from edgesr.train.scenes import Scenes
 
-Image = NDArray[np.uint8]
 Key = tuple[int, int, int]
 
-_CACHE_BYTES = 1 << 30
+_MARGIN = 16
+"""Low-res pixels around a patch that are degraded with it: a blur does not end at its border."""
 
 
-class ImagePairs:
-    """Low-res and high-res images by index; decoded once while they fit into memory.
+@dataclass(frozen=True)
+class Patch:
+    """One sample, or why there is none."""
 
-    Args:
-        source: ``slides:COUNT:SEED``, a pairs.csv, or a folder holding one.
-        scale: Which ``s`` the pairs must have.
-
-    Raises:
-        ConfigError: When the source's form is wrong.
-        PairsError: When there are no pairs, or of another scale.
-    """
-
-    def __init__(self, source: str, scale: int) -> None:
-        self.source = source
-        self.scale = scale
-        self._slides_seed, self._slides = _parse_slides(source)
-        self._pairs: list[Pair] = [] if self._slides else list(pairs_from(Path(source)))
-        self._cache: dict[int, tuple[Image, Image]] = {}
-        self._cached_bytes = 0
-        if not len(self):
-            raise PairsError(f"{source} holds no pairs")
-
-    def __len__(self) -> int:
-        return self._slides or len(self._pairs)
-
-    def __getitem__(self, index: int) -> tuple[Image, Image]:
-        """Returns (low-res H, W, 3; high-res sH, sW, 3), uint8 RGB."""
-        if index in self._cache:
-            return self._cache[index]
-        lr, hr = self._load(index)
-        expected = (lr.shape[0] * self.scale, lr.shape[1] * self.scale)
-        if hr.shape[:2] != expected:
-            raise PairsError(
-                f"{self.source}: pair {index} has high-res {hr.shape[:2]}, "
-                f"x{self.scale} of its low-res is {expected}"
-            )
-        if self._cached_bytes + lr.nbytes + hr.nbytes <= _CACHE_BYTES:
-            self._cache[index] = (lr, hr)
-            self._cached_bytes += lr.nbytes + hr.nbytes
-        return lr, hr
-
-    def _load(self, index: int) -> tuple[Image, Image]:
-        if self._slides:
-            hr = crop_to_multiple(render_slide(self._slides_seed, index).image, self.scale)
-            return imresize(hr, 1 / self.scale), hr
-        pair = self._pairs[index]
-        return read_image(pair.lr), read_image(pair.hr)
+    lr: RgbImage
+    """P, P, 3."""
+    hr: RgbImage
+    """sP, sP, 3."""
+    unreadable: tuple[str, ...] = ()
+    """Images that were drawn before it and could not be read."""
 
 
-def _parse_slides(source: str) -> tuple[int, int]:
-    """(seed, count) of ``slides:COUNT:SEED``; (0, 0) for anything else."""
-    kind, *numbers = source.split(":")
-    if kind != "slides":
-        return 0, 0
-    if len(numbers) != 2 or not all(n.isdecimal() for n in numbers) or int(numbers[0]) < 1:
-        raise ConfigError(f"{source!r} is not of the form slides:COUNT:SEED")
-    return int(numbers[1]), int(numbers[0])
+@dataclass(frozen=True)
+class Batch:
+    """The samples of one step on one process, in [0, 1]; rows are kept in N, H, W, C order."""
+
+    lr: Tensor
+    """N, 3, P, P."""
+    hr: Tensor
+    """N, 3, sP, sP."""
+
+
+class Collated(NamedTuple):
+    """The samples of a batch as the loader gives them: uint8, N, H, W, 3."""
+
+    lr: Tensor
+    hr: Tensor
+    unreadable: tuple[str, ...]
+    """Images that could not be read on the way."""
 
 
 class StepSampler(Sampler[Key]):
@@ -94,79 +66,195 @@ class StepSampler(Sampler[Key]):
     Args:
         start: First step.
         stop: One past the last step.
-        batch_size: Samples per step and process.
+        samples: Samples per step and process.
         rank: Number of this process.
     """
 
-    def __init__(self, start: int, stop: int, batch_size: int, rank: int = 0) -> None:
+    def __init__(self, start: int, stop: int, samples: int, rank: int = 0) -> None:
         self._steps = range(start, stop)
-        self._batch_size = batch_size
+        self._samples = samples
         self._rank = rank
 
     def __len__(self) -> int:
-        return len(self._steps) * self._batch_size
+        return len(self._steps) * self._samples
 
     def __iter__(self) -> Iterator[Key]:
         for step in self._steps:
-            for position in range(self._batch_size):
+            for position in range(self._samples):
                 yield step, self._rank, position
 
 
 @dataclass(frozen=True)
-class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Random patches of pairs.
+class PatchDataset(Dataset[Patch | EdgesrError]):
+    """Random patches of scenes.
 
     Attributes:
-        pairs: The images.
+        scenes: The images.
         config: Patch size, crops and augmentation.
-        seed: Of the whole training.
+        seed: Of the training and the stage; everything random is drawn from it and the key.
+        most_unreadable: So many images in a row may fail before a sample gives up.
     """
 
-    pairs: ImagePairs
+    scenes: Scenes
     config: TrainConfig
-    seed: int
+    seed: tuple[int, ...]
+    most_unreadable: int = 0
+    _bad: dict[int, str] = field(default_factory=dict)
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Returns (low-res 3, P, P; high-res 3, sP, sP) in [0, 1] for a (step, rank, position)."""
-        random = np.random.default_rng((self.seed, *key))
-        lr, hr = self.pairs[int(random.integers(len(self.pairs)))]
-        lr, hr = self._crop(random, lr, hr)
-        if self.config.augment:
-            lr, hr = _augment(random, lr, hr)
-        return _tensor(lr), _tensor(hr)
+    def __getitem__(self, key: Key) -> Patch | EdgesrError:
+        """The sample of a (step, rank, position); errors are returned, to cross processes whole."""
+        random = np.random.default_rng((*self.seed, *key))
+        failed: list[str] = []
+        try:
+            while len(failed) <= self.most_unreadable:
+                index = int(random.integers(len(self.scenes)))
+                scene = self._read(index)
+                if scene is not None:
+                    lr, hr = self._augmented(random, *self._crop(random, scene))
+                    return Patch(lr, hr, tuple(failed))
+                failed.append(self._bad[index])
+        except EdgesrError as error:
+            return error
+        return too_many_unreadable(failed)
 
-    def _crop(self, random: np.random.Generator, lr: Image, hr: Image) -> tuple[Image, Image]:
-        side, s = self.config.patch, self.pairs.scale
-        if min(lr.shape[:2]) < side:
+    def _read(self, index: int) -> Scene | None:
+        if index not in self._bad:
+            try:
+                return self.scenes[index]
+            except ImageError as error:
+                self._bad[index] = str(error)
+        return None
+
+    def _crop(self, random: np.random.Generator, scene: Scene) -> tuple[RgbImage, RgbImage]:
+        side, s = self.config.patch, self.scenes.options.scale
+        lr, hr = scene.lr, scene.hr
+        if lr is None and self.scenes.options.overlays:
+            hr = lecture_overlay(hr, random)
+        top, left = self._busiest(random, scene.name, hr)
+        target = hr[top * s : (top + side) * s, left * s : (left + side) * s]
+        if lr is not None:
+            return lr[top : top + side, left : left + side], target
+        return self._degraded(random, hr, top, left), target
+
+    def _busiest(self, random: np.random.Generator, name: str, hr: RgbImage) -> tuple[int, int]:
+        """Low-res row and column of the patch with the most contrast of those tried."""
+        side, s = self.config.patch, self.scenes.options.scale
+        height, width = hr.shape[0] // s, hr.shape[1] // s
+        if min(height, width) < side:
             raise PairsError(
-                f"{self.pairs.source}: a low-res image of {lr.shape[1]}x{lr.shape[0]} is smaller "
-                f"than the patch of {side}",
-                hint=f"use --set train.patch={min(lr.shape[:2])}",
+                f"{name}: its low-res image of {width}x{height} is smaller than the patch of "
+                f"{side}",
+                hint=f"use --set train.patch={min(height, width)}, or leave small images out",
             )
-        tops = random.integers(lr.shape[0] - side + 1, size=self.config.crops_tried)
-        lefts = random.integers(lr.shape[1] - side + 1, size=self.config.crops_tried)
-        crops = [lr[t : t + side, x : x + side] for t, x in zip(tops, lefts, strict=True)]
-        best = int(np.argmax([crop.std() for crop in crops]))
-        top, left = int(tops[best]) * s, int(lefts[best]) * s
-        return crops[best], hr[top : top + side * s, left : left + side * s]
+        tops = random.integers(height - side + 1, size=self.config.crops_tried)
+        lefts = random.integers(width - side + 1, size=self.config.crops_tried)
+        green = hr[::s, ::s, 1]  # one pixel of s x s is enough to compare by
+        contrast = [
+            green[top : top + side, left : left + side].std()
+            for top, left in zip(tops, lefts, strict=True)
+        ]
+        best = int(np.argmax(contrast))
+        return int(tops[best]), int(lefts[best])
+
+    def _degraded(self, random: np.random.Generator, hr: RgbImage, top: int, left: int) -> RgbImage:
+        """The small patch, degraded together with what surrounds it."""
+        side, s = self.config.patch, self.scenes.options.scale
+        above, before = min(top, _MARGIN), min(left, _MARGIN)
+        stop_y, stop_x = (top + side + _MARGIN) * s, (left + side + _MARGIN) * s
+        around = hr[(top - above) * s : stop_y, (left - before) * s : stop_x]
+        small = self.scenes.degraded(around, random)
+        return small[above : above + side, before : before + side]
+
+    def _augmented(
+        self, random: np.random.Generator, lr: RgbImage, hr: RgbImage
+    ) -> tuple[RgbImage, RgbImage]:
+        if self.config.augment:
+            lr, hr = augment(random, lr, hr)
+        if self.config.cutblur:
+            lr, hr = cutblur(random, lr, hr, self.config.cutblur)
+        return lr, hr
 
 
-def _augment(random: np.random.Generator, lr: Image, hr: Image) -> tuple[Image, Image]:
-    turns, flip = int(random.integers(4)), bool(random.integers(2))
-    channels = random.permutation(3)
-    lr, hr = np.rot90(lr, turns)[..., channels], np.rot90(hr, turns)[..., channels]
-    return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
+class Unreadable:
+    """Images that could not be read: each named once, too many end the training.
+
+    Args:
+        most: So many are left out.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def add(self, messages: Sequence[str]) -> list[str]:
+        """Takes the messages of a batch; returns those that were not known.
+
+        Raises:
+            InputError: When there are more than ``most``.
+        """
+        new = [message for message in dict.fromkeys(messages) if message not in self._seen]
+        self._seen.update(new)
+        if len(self._seen) > self._most:
+            raise too_many_unreadable(sorted(self._seen))
+        return new
 
 
-def _tensor(image: Image) -> Tensor:
-    """uint8 H, W, 3 to float 3, H, W in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+def too_many_unreadable(messages: Sequence[str]) -> InputError:
+    """The error that ends a training whose images can't be read."""
+    return InputError(
+        f"{len(messages)} training images can't be read, the last one: {messages[-1]}",
+        hint="repair or remove them, or allow more with --set data.max_unreadable=N",
+    )
 
 
 def batches(
-    dataset: PatchDataset, sampler: StepSampler, *, workers: int
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The loader over a sampler's steps."""
-    return DataLoader(
-        dataset, batch_size=dataset.config.batch_size, sampler=sampler, num_workers=workers
+    dataset: PatchDataset, stage: StageConfig, steps: range, *, rank: int = 0, pin: bool = False
+) -> Iterator[Collated]:
+    """The batches of some steps, ``accumulate`` for each.
+
+    Args:
+        dataset: Where samples come from.
+        stage: Batch size and number of workers.
+        steps: Which steps.
+        rank: Number of this process.
+        pin: Whether tensors are put into page-locked memory, for CUDA.
+
+    Raises:
+        EdgesrError: What a sample ended with, also in a worker.
+    """
+    train = stage.train
+    loader = DataLoader(
+        dataset,
+        batch_size=train.batch_size,
+        sampler=StepSampler(steps.start, steps.stop, train.batch_size * train.accumulate, rank),
+        num_workers=stage.data.workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+        prefetch_factor=4 if stage.data.workers else None,
     )
+    for batch in loader:
+        if isinstance(batch, EdgesrError):
+            raise batch
+        yield batch
+
+
+def _collate(samples: Sequence[Patch | EdgesrError]) -> Collated | EdgesrError:
+    patches = []
+    for sample in samples:
+        if isinstance(sample, EdgesrError):
+            return sample
+        patches.append(sample)
+    return Collated(
+        torch.from_numpy(np.stack([patch.lr for patch in patches])),
+        torch.from_numpy(np.stack([patch.hr for patch in patches])),
+        tuple(name for patch in patches for name in patch.unreadable),
+    )
+
+
+def to_device(collated: Collated, device: torch.device) -> Batch:
+    """uint8 N, H, W, 3 to float N, 3, H, W in [0, 1] on the device, converted there."""
+    lr, hr = (
+        pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
+        for pixels in (collated.lr, collated.hr)
+    )
+    return Batch(lr, hr)

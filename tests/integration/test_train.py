@@ -1,161 +1,285 @@
-"""Training: it learns, it resumes exactly, and what is wrong is said before anything is lost."""
+"""Training: it learns, it writes what it promises, and what is wrong is said before it costs."""
 
+import errno
+import resource
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from edgesr.config import parse_config
-from edgesr.data.images import write_png
-from edgesr.data.resize import imresize
-from edgesr.errors import CheckpointError, ConfigError, PairsError, UsageError
+from edgesr.data.images import read_image
+from edgesr.errors import ConfigError, InputError, PairsError, StoreError
 from edgesr.models.checkpoint import load_checkpoint, read_document
-from edgesr.train.config import TrainConfig, TrainingConfig
-from edgesr.train.loop import Trainer, TrainRequest, TrainResult, train
-from edgesr.train.patches import ImagePairs, PatchDataset, StepSampler, batches
-from edgesr.train.schedules import learning_rate
+from edgesr.models.registry import ModelSpec, build_model
+from edgesr.train.config import TrainingConfig
+from edgesr.train.loop import TrainRequest, TrainResult, train
+from edgesr.train.losses import L1Loss
+from edgesr.train.patches import PatchDataset, StepSampler, batches, to_device
+from edgesr.train.scenes import Scenes, open_training
+from tests.fixtures.training import ADVERSARIAL, config, metrics, tree, write_images
 
 
 @pytest.fixture
-def pairs_csv(tmp_path: Path) -> Path:
-    """Three pairs x2 of soft random shapes."""
-    random = np.random.default_rng(5)
-    folder = tmp_path / "pairs"
-    rows = ["lr,hr,text"]
-    for i in range(3):
-        blocks = random.integers(0, 255, (6, 8, 3)).astype(np.uint8)
-        hr = imresize(np.kron(blocks, np.ones((16, 16, 1), np.uint8)), 1 / 2)
-        write_png(folder / f"hr{i}.png", hr)
-        write_png(folder / f"lr{i}.png", imresize(hr, 1 / 2))
-        rows.append(f"lr{i}.png,hr{i}.png,")
-    (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
-    return folder / "pairs.csv"
-
-
-def config(pairs_csv: Path, **train: object) -> TrainingConfig:
-    table = {"epochs": 3, "steps_per_epoch": 5, "batch_size": 2, "patch": 12, **train}
-    data = {"train": str(pairs_csv), "val": str(pairs_csv)}
-    tree = {"seed": 3, "model": {"arch": "elsr", "scale": 2}, "data": data, "train": table}
-    return parse_config(tree, TrainingConfig, source="test")
+def pairs(tmp_path: Path) -> Path:
+    return write_images(tmp_path / "pairs")
 
 
 def run(settings: TrainingConfig, out: Path, **how: bool) -> TrainResult:
     return train(TrainRequest(settings, out, **how))
 
 
-def test_training_improves_on_its_start(pairs_csv: Path, tmp_path: Path) -> None:
-    settings = config(pairs_csv, epochs=4, steps_per_epoch=40, batch_size=8, lr=4e-3, ema=0.9)
-    result = run(settings, tmp_path / "out")
+def parsed(document: dict[str, Any]) -> TrainingConfig:
+    return parse_config(document, TrainingConfig, source="test")
+
+
+def test_training_improves_on_its_start_and_writes_its_files(pairs: Path, tmp_path: Path) -> None:
+    settings = config(
+        pairs, epochs=4, steps_per_epoch=40, batch_size=8, lr=4e-3, ema=0.9, samples=1,
+        keep_checkpoints=2,
+    )  # fmt: skip
+    out = tmp_path / "out"
+    result = run(settings, out).last
+    assert result.end
     assert result.end.psnr_y > result.start.psnr_y + 0.5
-    rows = (tmp_path / "out/metrics.csv").read_text().splitlines()
-    assert len(rows) == 5
-    assert rows[0].startswith("epoch,step,train_loss")
-    assert load_checkpoint(result.best).provenance["config"] == settings.model_dump(mode="json")
+    rows = metrics(out)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert {"train_loss", "train_l1", "val_psnr_y", "val_ssim_y", "val_l1", "lr"} <= set(rows[0])
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    best = load_checkpoint(out / "best_model.pt")
+    assert best.provenance["config"] == settings.model_dump(mode="json")
+    assert best.provenance["data_sha256"].keys() == {"main"}
+    assert best.provenance["validation"]["psnr_y"] == pytest.approx(result.end.psnr_y, abs=1e-6)
+    kept = sorted(path.name for path in out.glob("checkpoint_*"))
+    assert kept == ["checkpoint_epoch_003.pt", "checkpoint_epoch_004.pt"]
+    assert (out / "best_loss_model.pt").is_file()
+    assert list((out / "tensorboard").glob("events*"))
+    (picture,) = (out / "samples/epoch_004").iterdir()
+    assert read_image(picture).std() > 10
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_stopped_and_resumed_run_is_bit_identical(
-    workers: int, pairs_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = config(pairs_csv)
-    run(settings, tmp_path / "straight")
-    settings = settings.model_copy(
-        update={"data": settings.data.model_copy(update={"workers": workers})}
-    )
-    real = Trainer._step
-
-    def stops(self: Trainer, step: int, *batch: torch.Tensor) -> torch.Tensor:
-        if step == 7:  # in the middle of the second epoch
-            raise KeyboardInterrupt
-        return real(self, step, *batch)
-
-    monkeypatch.setattr(Trainer, "_step", stops)
-    with pytest.raises(KeyboardInterrupt):
-        run(settings, tmp_path / "stopped")
-    monkeypatch.setattr(Trainer, "_step", real)
-    run(settings, tmp_path / "stopped", resume=True)
-
-    one, two = (read_document(tmp_path / d / "last_model.pt") for d in ("straight", "stopped"))
-    for part in ("params", "params_ema"):
-        assert all(torch.equal(one[part][key], two[part][key]) for key in one[part])
-    moments = (document["trainer"]["optimizer"]["state"] for document in (one, two))
-    for first, second in zip(*(state.values() for state in moments), strict=True):
-        assert torch.equal(first["exp_avg"], second["exp_avg"])
-    for first, second in zip(one["trainer"]["rows"], two["trainer"]["rows"], strict=True):
-        assert {**first, "images_per_s": 0} == {**second, "images_per_s": 0}
+def test_the_average_is_what_is_validated_and_saved(pairs: Path, tmp_path: Path) -> None:
+    run(config(pairs, epochs=1, ema=0.5), tmp_path)
+    document = read_document(tmp_path / "last_model.pt")
+    assert document["trainer"]["averaged_steps"] == 5
+    name = "layer5.weight"
+    assert not torch.equal(document["params"][name], document["params_ema"][name])
+    best = read_document(tmp_path / "best_model.pt")["params"]
+    assert torch.equal(best[name], document["params_ema"][name])
 
 
-def test_a_batch_depends_on_seed_step_and_rank_only(pairs_csv: Path) -> None:
-    settings = TrainConfig(epochs=1, steps_per_epoch=9, batch_size=3, patch=12)
-    dataset = PatchDataset(ImagePairs(str(pairs_csv), 2), settings, seed=1)
-    from_start = list(batches(dataset, StepSampler(0, 6, 3), workers=0))
-    from_four = list(batches(dataset, StepSampler(4, 6, 3), workers=0))
+def test_a_batch_depends_on_seed_step_and_rank_only(pairs: Path) -> None:
+    (stage,) = config(pairs, batch_size=3).stage
+    dataset = PatchDataset(open_training(stage.data, 2, 1), stage.train, (1, 0))
+    from_start = list(batches(dataset, stage, range(6)))
+    from_four = list(batches(dataset, stage, range(4, 6)))
     for straight, later in zip(from_start[4:], from_four, strict=True):
-        assert torch.equal(straight[0], later[0])
-        assert torch.equal(straight[1], later[1])
-    other_rank = next(iter(batches(dataset, StepSampler(4, 5, 3, rank=1), workers=0)))
-    assert not torch.equal(other_rank[0], from_start[4][0])
+        assert torch.equal(straight.lr, later.lr)
+        assert torch.equal(straight.hr, later.hr)
+    other_rank = next(batches(dataset, stage, range(4, 5), rank=1))
+    assert not torch.equal(other_rank.lr, from_start[4].lr)
+    assert list(StepSampler(4, 6, 2, rank=1)) == [(4, 1, 0), (4, 1, 1), (5, 1, 0), (5, 1, 1)]
 
 
-def test_patches_of_both_sides_show_the_same_place(pairs_csv: Path) -> None:
-    settings = TrainConfig(epochs=1, steps_per_epoch=1, patch=12)
-    dataset = PatchDataset(ImagePairs(str(pairs_csv), 2), settings, seed=1)
-    for step in range(20):
-        lr, hr = dataset[step, 0, 0]
-        assert lr.shape == (3, 12, 12)
-        assert hr.shape == (3, 24, 24)
-        small = torch.nn.functional.avg_pool2d(hr[None], 2)[0]
-        assert (small - lr).abs().mean() < 0.03
+@pytest.mark.parametrize("degrade", ["bicubic", "real"])
+def test_patches_of_both_sides_show_the_same_place(degrade: str, tmp_path: Path) -> None:
+    write_images(tmp_path)
+    for small in tmp_path.glob("lr*"):
+        small.unlink()
+    (tmp_path / "pairs.csv").unlink()
+    document = tree(tmp_path)
+    document["data"]["degrade"] = degrade
+    (stage,) = parsed(document).stage
+    dataset = PatchDataset(open_training(stage.data, 2, 1), stage.train, (1, 0))
+    aligned, shifted = [], []
+    for batch in batches(dataset, stage, range(20)):
+        found = to_device(batch, torch.device("cpu"))
+        assert found.lr.shape == (2, 3, 12, 12)
+        assert found.hr.shape == (2, 3, 24, 24)
+        small = torch.nn.functional.avg_pool2d(found.hr, 2)
+        aligned.append((small - found.lr).abs().mean())
+        shifted.append((small.roll(1, dims=3) - found.lr)[..., 1:].abs().mean())
+    assert torch.stack(aligned).mean() < 0.1
+    assert torch.stack(aligned).mean() < 0.7 * torch.stack(shifted).mean()
 
 
-def test_the_rate_is_what_the_schedule_says() -> None:
-    settings = TrainConfig(epochs=2, steps_per_epoch=50, lr=1e-2, lr_end=1e-4, warmup_steps=10)
-    assert learning_rate(settings, 0) == pytest.approx(1e-3)
-    assert learning_rate(settings, 10) == pytest.approx(1e-2)
-    assert learning_rate(settings, 55) == pytest.approx((1e-2 + 1e-4) / 2)
-    assert learning_rate(settings, 99) < 1.1e-4 + 1e-5
+def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -> None:
+    run(config(pairs, batch_size=4), tmp_path / "whole")
+    run(config(pairs, batch_size=2, accumulate=2), tmp_path / "halves")
+    one, two = (
+        read_document(tmp_path / name / "last_model.pt")["params"] for name in ("whole", "halves")
+    )
+    for key in one:
+        assert torch.allclose(one[key], two[key], atol=1e-4), key
 
 
-def test_dry_run_writes_nothing(pairs_csv: Path, tmp_path: Path) -> None:
-    result = run(config(pairs_csv), tmp_path / "out", dry_run=True)
-    assert result.start.psnr_y > 10
+def test_stages_start_from_the_result_of_another(pairs: Path, tmp_path: Path) -> None:
+    stages = [
+        {"name": "x2", "epochs": 1, "steps_per_epoch": 80, "lr": 4e-3, "ema": 0.9},
+        {"name": "again", "epochs": 1, "steps_per_epoch": 1, "lr": 1e-9, "lr_end": 0},
+        {"name": "x4", "scale": 4, "transfer": "head", "patch": 8, "epochs": 1, "loss": "mse"},
+    ]
+    document = {**tree(pairs.parent), "stage": stages}
+    for path in (pairs, *pairs.parent.glob("lr*")):
+        path.unlink()
+    result = run(parsed(document), tmp_path / "out")
+    first, second, third = result.stages
+    assert first.end
+    assert first.end.psnr_y > first.start.psnr_y
+    assert second.start.psnr_y == pytest.approx(first.end.psnr_y, abs=1e-3)
+    assert load_checkpoint(tmp_path / "out/stage_x2.pt").spec.scale == 2
+    assert third.best == tmp_path / "out/best_model.pt"
+    assert load_checkpoint(third.best).spec.scale == 4
+    rows = metrics(tmp_path / "out")
+    assert [(row["stage"], row["epoch"]) for row in rows] == [
+        ("x2", "1"),
+        ("again", "2"),
+        ("x4", "3"),
+    ]
+
+
+def test_a_stage_ends_early_without_progress(pairs: Path, tmp_path: Path) -> None:
+    result = run(config(pairs, epochs=9, lr=1e-12, lr_end=0, patience=2), tmp_path).last
+    assert result.steps < 9 * 5
+    assert result.end == result.start
+
+
+def test_a_smaller_network_learns_from_a_larger_one(pairs: Path, tmp_path: Path) -> None:
+    teacher = build_model(ModelSpec("residual", 2))
+    teacher.start_at_interpolation()
+    from edgesr.models.checkpoint import save_checkpoint
+
+    save_checkpoint(tmp_path / "teacher.pt", teacher, {})
+    settings = config(
+        pairs, loss={"l1": 0.5, "distill": 0.5}, distill={"teacher": str(tmp_path / "teacher.pt")}
+    )
+    run(settings, tmp_path / "out")
+    rows = metrics(tmp_path / "out")
+    assert 0 < float(rows[-1]["train_distill"]) < 0.2
+
+
+def test_the_discriminator_waits_for_its_step(pairs: Path, tmp_path: Path) -> None:
+    late = {**ADVERSARIAL, "adversarial": {"features": 8, "start_step": 4}}
+    run(config(pairs, epochs=2, steps_per_epoch=4, **late), tmp_path)
+    first, second = metrics(tmp_path)
+    assert first["train_discriminator"] == ""
+    assert float(second["train_discriminator"]) > 0
+    assert float(second["train_adversarial"]) > 0
+
+
+def test_dry_run_checks_every_stage_and_writes_nothing(pairs: Path, tmp_path: Path) -> None:
+    document = {**tree(pairs), "stage": [{"name": "a"}, {"name": "b", "loss": "mse"}]}
+    result = run(parsed(document), tmp_path / "out", dry_run=True)
+    assert [stage.name for stage in result.stages] == ["a", "b"]
+    assert result.last.start.psnr_y > 10
+    assert result.last.memory_mb
+    assert result.last.memory_mb > 50
     assert not (tmp_path / "out").exists()
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(
-    pairs_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_divergence_saves_the_batch_and_keeps_the_last_checkpoint(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nan_later(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def nan_later(_: L1Loss, sample: Any) -> torch.Tensor:
         calls.append(1)
-        value = (prediction - target).abs().mean()
+        value: torch.Tensor = (sample.sr - sample.hr).abs().mean()
         return value * float("nan") if len(calls) > 7 else value
 
     calls: list[int] = []
-    monkeypatch.setitem(__import__("edgesr.train.losses").train.losses.LOSSES, "l1", nan_later)
-    with pytest.raises(ConfigError, match="step 7: training has diverged"):
-        run(config(pairs_csv), tmp_path / "out")
-    assert read_document(tmp_path / "out/last_model.pt")["trainer"]["epoch"] == 1
+    monkeypatch.setattr(L1Loss, "forward", nan_later)
+    with pytest.raises(ConfigError, match="step 7 of stage main: training has diverged") as caught:
+        run(config(pairs), tmp_path)
+    assert "train.lr=0.00025" in caught.value.hint
+    batch = read_document(tmp_path / "diverged_step_7_rank_0.pt")
+    assert batch["lr"].shape == (2, 3, 12, 12)
+    assert all(torch.isfinite(value).all() for value in batch["params"].values())
+    assert read_document(tmp_path / "last_model.pt")["trainer"]["epoch"] == 1
 
 
-def test_what_does_not_fit_is_said_first(pairs_csv: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_named_and_too_many_end_it(pairs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(4):
+        whole = (pairs.parent / f"hr{number % 3}.png").read_bytes()
+        (folder / f"{number}.png").write_bytes(whole if number < 3 else whole[:200])
+    document = tree(pairs, workers=2)
+    document["data"]["train"] = str(folder)
+    said: list[str] = []
+    train(TrainRequest(parsed(document), tmp_path / "out"), note=said.append)
+    (left_out,) = [line for line in said if line.startswith("left out")]
+    assert str(folder / "3.png") in left_out
+    document["data"]["max_unreadable"] = 0
+    with pytest.raises(InputError, match=r"1 training images can't be read.*3\.png") as caught:
+        run(parsed(document), tmp_path / "strict")
+    assert "max_unreadable" in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_that_runs_out_names_a_smaller_batch(pairs: Path, tmp_path: Path) -> None:
+    settings = config(pairs, batch_size=4096, patch=24, accumulate=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    run(config(pairs, epochs=1), tmp_path / "warm")
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20), hard))
+    try:
+        with pytest.raises(ConfigError, match="out of memory with batches of 4096") as caught:
+            run(settings, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert "train.batch_size=2048" in caught.value.hint
+    assert "train.accumulate=4" in caught.value.hint
+
+
+def test_a_full_disk_keeps_the_state_before(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgesr.train import state
+
+    real = state.write_bytes
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "checkpoint_epoch_002.pt":
+            raise StoreError(f"can't write {path}: {errno.errorcode[errno.ENOSPC]}")
+        real(path, data)
+
+    monkeypatch.setattr(state, "write_bytes", full)
+    with pytest.raises(StoreError, match="can't write"):
+        run(config(pairs), tmp_path)
+    assert read_document(tmp_path / "last_model.pt")["trainer"]["epoch"] == 1
+    assert not list(tmp_path.glob("*.tmp*"))
+
+
+def test_what_does_not_fit_is_said_first(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(PairsError, match="smaller than the patch"):
-        run(config(pairs_csv, patch=500), tmp_path / "a")
-    with pytest.raises(UsageError, match="nothing to resume"):
-        run(config(pairs_csv), tmp_path / "b", resume=True)
-    run(config(pairs_csv), tmp_path / "c")
-    with pytest.raises(UsageError, match="already holds a training"):
-        run(config(pairs_csv), tmp_path / "c")
-    with pytest.raises(ConfigError, match="another config"):
-        run(config(pairs_csv, lr=0.5), tmp_path / "c", resume=True)
-    (tmp_path / "c/last_model.pt").write_bytes(b"PK junk")
-    with pytest.raises(CheckpointError, match="damaged"):
-        run(config(pairs_csv), tmp_path / "c", resume=True)
-    tree = config(pairs_csv).model_dump()
-    tree["data"]["train"] = "slides:many:1"
+        run(config(pairs, patch=500), tmp_path / "a")
+    document = tree(pairs)
+    document["data"]["train"] = "slides:many:1"
     with pytest.raises(ConfigError, match="slides:COUNT:SEED"):
-        run(TrainingConfig.model_validate(tree), tmp_path / "d")
-    tree["data"]["train"] = str(pairs_csv)
-    tree["model"]["scale"] = 3
-    with pytest.raises(PairsError, match="x3 of its low-res"):
-        run(TrainingConfig.model_validate(tree), tmp_path / "e")
+        run(parsed(document), tmp_path / "b")
+    document = tree(pairs)
+    document["model"]["scale"] = 3
+    with pytest.raises(PairsError):
+        run(parsed(document), tmp_path / "c")
+    document = tree(pairs)
+    document["data"]["degrade"] = "bicubik"
+    with pytest.raises(ConfigError, match="no degradation is called"):
+        run(parsed(document), tmp_path / "d")
+    document = {**tree(pairs), "stage": [{"name": "a"}, {"name": "b", "scale": 4}]}
+    document["data"]["val"] = document["data"]["train"] = "slides:1:1"
+    document["train"]["epochs"] = 1
+    with pytest.raises(ConfigError, match="wants elsr x4, its weights are elsr x2") as caught:
+        run(parsed(document), tmp_path / "e", dry_run=True)
+    assert "head" in caught.value.hint
+
+
+def test_a_random_degradation_is_the_same_in_every_validation(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    (tmp_path / "images/pairs.csv").unlink()
+    document = tree(tmp_path / "images")
+    document["data"]["degrade"] = "real"
+    (stage,) = parsed(document).stage
+    one, two = (open_training(stage.data, 2, seed) for seed in (1, 2))
+    assert np.array_equal(one.whole(1)[0], two.whole(1)[0])
+    assert isinstance(one, Scenes)

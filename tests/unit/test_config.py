@@ -71,7 +71,7 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", asset_names("recipes"))
 def test_every_shipped_recipe_validates(name: str) -> None:
-    assert load_training_config(recipe_path(name)).train.epochs >= 1
+    assert load_training_config(recipe_path(name)).stage[0].train.epochs >= 1
 
 
 def test_an_unknown_recipe_lists_those_there_are() -> None:
