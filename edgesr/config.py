@@ -4,9 +4,10 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from edgesr.errors import ConfigError
 from edgesr.files import read_errors
@@ -16,6 +17,14 @@ class Config(BaseModel):
     """Base of all configs: frozen, and a key that is not known is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def spelt_out(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """A file's tree with what it abbreviates, so that ``--set`` finds it; unchanged here.
+
+        Must not judge the tree: what is wrong in it is told once ``--set`` has been applied.
+        """
+        return tree
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -27,8 +36,9 @@ def load_config(path: Path, kind: type[ConfigT], overrides: Iterable[str] = ()) 
     Args:
         path: The TOML file.
         kind: The pydantic model to fill.
-        overrides: ``a.b=value`` strings as given to ``--set``; values are TOML, or else text.
-            In a list of tables ``a.0.b``, ``a.NAME.b`` and ``a.*.b`` reach its tables.
+        overrides: ``a.b=value`` strings as given to ``--set``; values are TOML, or else text. In a
+            list of tables the part of the key is a table's ``name``, its position counted from 0,
+            or ``*`` for all of them.
 
     Raises:
         InputError: When the file can't be read.
@@ -41,21 +51,32 @@ def load_config(path: Path, kind: type[ConfigT], overrides: Iterable[str] = ()) 
         tree = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
+    if issubclass(kind, Config):
+        tree = kind.spelt_out(tree)
     for override in overrides:
         _apply(tree, override)
     return parse_config(tree, kind, source=str(path))
 
 
 def parse_config(tree: dict[str, Any], kind: type[ConfigT], *, source: str) -> ConfigT:
-    """Validates a dictionary; ``source`` is what an error calls the place it came from."""
+    """Validates a dictionary; ``source`` is what an error calls the place it came from.
+
+    Raises:
+        ConfigError: When a key or value does not fit.
+    """
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{source}: {key}: {first['msg']}", hint=_nearest(kind, first["loc"], first["type"])
-        ) from error
+        errors = error.errors()
+        # A misspelt key may also be one that is missing: it is told of by what was written.
+        first = next((each for each in errors if each["type"] == _UNKNOWN_KEY), errors[0])
+        where = [source, _place(tree, first["loc"])]
+        message = first["msg"].removeprefix("Value error, ")
+        hint = _nearest(kind, first["loc"]) if first["type"] == _UNKNOWN_KEY else ""
+        raise ConfigError(": ".join([*filter(None, where), message]), hint=hint) from error
+
+
+_UNKNOWN_KEY = "extra_forbidden"
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -67,51 +88,90 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = raw
     *parents, leaf = key.strip().split(".")
-    for place in _places(tree, parents, override):
+    places: list[Any] = [tree]
+    for parent in parents:
+        places = [found for place in places for found in _entered(place, parent, override)]
+    for place in places:
+        if not isinstance(place, dict):
+            hint = f"name one of its tables: {parents[-1]}.*.KEY=value" if _tables(place) else ""
+            raise ConfigError(f"--set {override!r}: {parents[-1]} is not a table", hint=hint)
         place[leaf] = value
 
 
-def _places(tree: Any, parents: list[str], override: str) -> list[dict[str, Any]]:
-    """The tables that a dotted key's parents lead to; a table that is missing is made.
-
-    In a list of tables the next part is a number from 0, a table's ``name``, or ``*`` for all.
-    """
-    if not parents and isinstance(tree, dict):
-        return [tree]
-    if isinstance(tree, dict):
-        missing: Any = [{}] if parents[1:2] == ["*"] else {}
-        return _places(tree.setdefault(parents[0], missing), parents[1:], override)
-    if not isinstance(tree, list) or not parents:
-        raise ConfigError(f"--set {override!r}: what stands before the last dot is not a table")
-    found = [
-        item
-        for number, item in enumerate(tree)
-        if parents[0] in ("*", str(number), item.get("name") if isinstance(item, dict) else None)
-    ]
+def _entered(place: Any, part: str, override: str) -> list[Any]:
+    """What a part of an override's key leads to; a table that is missing is made."""
+    if isinstance(place, dict):
+        return [place.setdefault(part, {})]
+    tables = _tables(place)
+    if not tables:
+        raise ConfigError(f"--set {override!r}: {part!r} can't be in what is not a table")
+    if part == "*":
+        return tables
+    found = [table for table in tables if table.get("name") == part]
+    if not found and part.isdecimal():
+        found = tables[int(part) : int(part) + 1]
     if not found:
+        names = [str(table.get("name", number)) for number, table in enumerate(tables)]
         raise ConfigError(
-            f"--set {override!r}: the list has no {parents[0]!r}",
-            hint="name one by its number from 0 or by its name, or all by *",
+            f"--set {override!r}: there is no {part!r}",
+            hint=f"there are {', '.join(names)}, and * for all of them",
         )
-    return [place for item in found for place in _places(item, parents[1:], override)]
+    return found
 
 
-def _nearest(kind: type[BaseModel], location: tuple[int | str, ...], error_type: str) -> str:
-    """A "did you mean" for a key that is not known, else nothing."""
-    if error_type != "extra_forbidden":
-        return ""
-    fields: dict[str, Any] = dict(kind.model_fields)
+def _tables(place: Any) -> list[Any]:
+    """The tables of a list of them; nothing where it is something else."""
+    listed = isinstance(place, list) and all(isinstance(entry, dict) for entry in place)
+    return place if listed else []
+
+
+def _place(tree: Any, location: tuple[int | str, ...]) -> str:
+    """``stage.x4.train.lr``: an entry that has a name goes by it, another one by its number."""
+    parts = []
+    for part in location:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            tree = None
+        named = isinstance(part, int) and isinstance(tree, dict) and "name" in tree
+        parts.append(str(tree["name"] if named else part))
+    return ".".join(parts)
+
+
+def _nearest(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """A "did you mean" for a key that is not known."""
+    annotation: Any = kind
+    if issubclass(kind, RootModel):  # pydantic leaves "root" out of a location
+        annotation = kind.model_fields["root"].annotation
     for part in location[:-1]:
-        if part in fields:
-            model = _model_in(fields[str(part)].annotation)
-            fields = dict(model.model_fields) if model else {}
+        annotation = _annotation(annotation, part)
+    fields = sorted(_fields(annotation))
     close = difflib.get_close_matches(str(location[-1]), fields, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(fields))}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known keys: {', '.join(fields)}" if fields else ""
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The table that a field's type is, or is a list of."""
-    inner = (annotation, *get_args(annotation))
-    return next(
-        (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)), None
-    )
+def _annotation(annotation: Any, part: int | str) -> Any:
+    """The type of what lies under a key or number in a value of a type; None where none does."""
+    fields = _fields(annotation)
+    if fields:
+        return fields[str(part)].annotation if part in fields else None
+    members = _members(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        inner = (_annotation(member, part) for member in members)
+        return next((found for found in inner if found is not None), None)
+    return members[-1] if members else None  # of tuple[T, ...], list[T] and dict[str, T]
+
+
+def _fields(annotation: Any) -> dict[str, Any]:
+    """The fields of a table's type, also where it may be left out."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return dict(annotation.model_fields)
+    if get_origin(annotation) in (Union, UnionType):
+        return next(filter(None, map(_fields, _members(annotation))), {})
+    return {}
+
+
+def _members(annotation: Any) -> list[Any]:
+    return [each for each in get_args(annotation) if each not in (type(None), ...)]

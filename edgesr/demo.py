@@ -96,8 +96,8 @@ def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None)
 
 def _slides(request: DemoRequest, progress: Progress | None) -> dict[str, Path]:
     """Renders slides that went through a soft lens and a codec; pairs.csv by what it is for."""
-    from edgesr.data.make_pairs import PairOptions, pair_folder
-    from edgesr.data.slides import render_slide
+    from edgesr.data.make_pairs import PairOptions
+    from edgesr.data.slides import write_slides
 
     tables = {}
     for purpose, (count, seed) in SLIDES.items():
@@ -105,12 +105,7 @@ def _slides(request: DemoRequest, progress: Progress | None) -> dict[str, Path]:
         tables[purpose] = folder / "pairs.csv"
         if tables[purpose].is_file():  # of an earlier demo: the same bytes
             continue
-        with pair_folder(folder, PairOptions(SCALE, DEGRADATION, seed)) as pairs:
-            for index in range(count):
-                if progress:
-                    progress(f"slides for {purpose}", index, count)
-                slide = render_slide(seed, index)
-                pairs.add(f"slide-{seed}-{index:04d}", slide.image, slide.text)
+        write_slides(folder, count, PairOptions(SCALE, DEGRADATION, seed), progress)
     return tables
 
 
@@ -128,11 +123,9 @@ def _fine_tune(
     config = load_config(asset("recipes", "demo-finetune.toml"), TrainingConfig, overrides)
     out = request.out / "train" / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     result = train(TrainRequest(config, out), progress)
-    best, start, end = result.last.best, result.last.start, result.last.end
-    assert best and end  # noqa: S101 - only a dry run has none
     checkpoint = out / "residual-x2-demo.pt"
-    write_bytes(checkpoint, best.read_bytes())  # the candidates are called after it
-    return checkpoint, start.psnr_y, end.psnr_y
+    write_bytes(checkpoint, result.last.best.read_bytes())  # the candidates are called after it
+    return checkpoint, result.last.start.psnr_y, result.last.end.psnr_y
 
 
 def _convert(

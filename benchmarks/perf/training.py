@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from edgesr.config import parse_config
 from edgesr.data.images import RgbImage
+from edgesr.data.make_pairs import PairOptions
 from edgesr.data.slides import write_slides
 from edgesr.models.registry import build_model
 from edgesr.train.config import StageConfig, TrainingConfig
@@ -129,8 +130,8 @@ def compare(name: str, stage: StageConfig, seconds: float, repeats: int) -> floa
 
 def pipeline(stage: StageConfig, seconds: float) -> float:
     """Batches per second of the input pipeline alone."""
-    dataset = PatchDataset(open_training(stage.data, stage.model.scale, 1), stage.train, (1, 0))
-    loader = batches(dataset, stage, range(MANY))
+    dataset = PatchDataset(open_training(stage.data, stage.model.scale, 1), stage, (1, 0))
+    loader = batches(dataset, range(MANY))
     next(loader)
     steps: Callable[[], Iterator[None]] = lambda: (None for _ in loader)  # noqa: E731
     return rate(steps(), seconds)
@@ -183,7 +184,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = options.images or folder
         if not options.images:
-            write_slides(Path(folder), 8, 1, 2)
+            write_slides(Path(folder), 8, PairOptions(seed=1))
         for network in NETWORKS:
             for workers in (0, 1):
                 stage = stage_of(network, images, workers=workers)

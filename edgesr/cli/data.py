@@ -47,6 +47,7 @@ def slides(  # noqa: PLR0913 - the options are the interface
     ] = None,
     seed: SeedOption = 0,
     scale: ScaleOption = 2,
+    degrade: DegradeOption = Degrade.BICUBIC,
     pdf: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take pages of this PDF and their text.")
     ] = None,
@@ -62,12 +63,13 @@ def slides(  # noqa: PLR0913 - the options are the interface
     from edgesr.data.slides import write_slides
 
     refuse_to_replace(out, overwrite=overwrite, source=pdf)
+    options = PairOptions(scale, degrade.value, seed)
     with session.terminal.progress() as tick:
         if pdf:
-            made = write_pages(pdf, out, PairOptions(scale=scale, seed=seed), count, tick)
+            made = write_pages(pdf, out, options, count, tick)
         else:
             made = count or 100
-            write_slides(out, made, seed, scale, tick)
+            write_slides(out, made, options, tick)
     _report(session, out, made, scale, as_json=as_json)
 
 

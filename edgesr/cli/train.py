@@ -1,6 +1,7 @@
 """``edgesr train``: config -> checkpoints."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from edgesr.cli._session import JsonOption, Session, verb, wait_passively
 
 if TYPE_CHECKING:
-    from edgesr.train.loop import StageResult, TrainResult
+    from edgesr.train.loop import StagePlan, StageResult, TrainResult
 
 
 @verb
@@ -54,54 +55,47 @@ def command(  # noqa: PLR0913 - one parameter per flag
     path = config or recipe_path(recipe)
     loaded = load_training_config(path, tuple(settings or ()))
 
-    from edgesr.train.loop import TrainRequest, train
+    from edgesr.train.loop import Trainer, TrainRequest
 
     folder = out or session.workspace / "train" / path.stem
-    request = TrainRequest(loaded, folder, resume=resume, dry_run=dry_run)
     try:
         with session.terminal.progress() as tick:
-            result = train(request, tick, session.terminal.note)
+            request = TrainRequest(loaded, folder, resume=resume)
+            trainer = Trainer(request, session.terminal.note, tick)
+            done = trainer.plan() if dry_run else trainer.run()
     except KeyboardInterrupt:
         kept = (folder / "last_model.pt").is_file()
         hint = "go on with the same call and --resume" if kept else "nothing was trained yet"
         raise Interrupted("interrupted", hint=hint) from None
     if int(os.environ.get("RANK", "0")) == 0:  # torchrun's other processes have nothing to say
-        _show(session, result, as_json=as_json, dry_run=dry_run)
+        _show(session, done, as_json=as_json)
 
 
-def _show(session: Session, result: "TrainResult", *, as_json: bool, dry_run: bool) -> None:
-    if as_json:
-        session.terminal.json(_document(result))
-    elif dry_run:
-        for stage in result.stages:
-            session.terminal.print(_planned(stage))
+def _show(session: Session, done: "TrainResult | tuple[StagePlan, ...]", *, as_json: bool) -> None:
+    if isinstance(done, tuple):
+        if as_json:
+            session.terminal.json({"stages": [asdict(plan) for plan in done]})
+        else:
+            for plan in done:
+                session.terminal.print(_planned(plan))
+    elif as_json:
+        stages = [{**asdict(stage), "best": str(stage.best)} for stage in done.stages]
+        session.terminal.json({**stages[-1], "stages": stages, "notes": list(done.notes)})
     else:
-        for stage in result.stages:
+        for stage in done.stages:
             session.terminal.print(_trained(stage))
-        session.terminal.note(f"next: edgesr convert {result.last.best} --all")
+        session.terminal.note(f"next: edgesr convert {done.last.best} --all")
 
 
-def _document(result: "TrainResult") -> dict[str, object]:
-    from dataclasses import asdict
-
-    stages = [
-        {**asdict(stage), "best": str(stage.best) if stage.best else None}
-        for stage in result.stages
-    ]
-    return {**stages[-1], "stages": stages, "notes": list(result.notes)}
-
-
-def _planned(stage: "StageResult") -> str:
-    seconds = stage.seconds_per_step or 0.0
+def _planned(plan: "StagePlan") -> str:
     return (
-        f"{stage.name}: ok, {stage.parameters:,} parameters, {stage.images} images, starts at "
-        f"{stage.start.psnr_y:.3f} dB; {stage.steps} steps, the first took {seconds:.2f} s; "
-        f"memory so far {stage.memory_mb or 0:.0f} MB"
+        f"{plan.name}: ok, {plan.parameters:,} parameters, {plan.images} images, starts at "
+        f"{plan.start.psnr_y:.3f} dB; {plan.steps} steps, the first took "
+        f"{plan.seconds_per_step:.2f} s; memory so far {plan.memory_mb:.0f} MB"
     )
 
 
 def _trained(stage: "StageResult") -> str:
-    assert stage.end  # noqa: S101 - only a dry run has none
     text = (
         f"{stage.name}: {stage.best}: {stage.end.psnr_y:.3f} dB PSNR-Y on the validation images "
         f"(start {stage.start.psnr_y:.3f} dB)"

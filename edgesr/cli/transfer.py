@@ -10,7 +10,7 @@ from edgesr.errors import UsageError
 
 if TYPE_CHECKING:
     from edgesr.models.registry import Options
-    from edgesr.train.transfer_files import TransferOutcome, TransferRequest
+    from edgesr.train.transfer.files import TransferOutcome, TransferRequest
 
 
 @verb
@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
 
     Says how good the start is, on images that were not fitted on.
     """
-    from edgesr.train.transfer_files import TransferRequest, transfer_checkpoint
+    from edgesr.train.transfer.files import TransferRequest, transfer_checkpoint
 
     sizes = {"features": features, "convs": convs}
     options: Options = {name: value for name, value in sizes.items() if value is not None}

@@ -57,31 +57,30 @@ def render_slide(seed: int, index: int) -> Slide:
 def write_slides(
     out: Path,
     count: int,
-    seed: int = 0,
-    scale: int = 2,
+    options: PairOptions,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> None:
-    """Writes pairs of rendered slides: ``hr/``, ``lr_x<scale>/`` (MATLAB bicubic), ``pairs.csv``.
+    """Writes pairs of rendered slides: ``hr/``, ``lr_x<scale>/``, ``pairs.csv``.
 
     Args:
         out: The folder; one that is there is replaced.
         count: How many slides, at least 1.
-        seed: Of the series.
-        scale: 2, 3 or 4; for 3 the right edge is cut from 1280 to 1278 pixels.
+        options: The seed is that of the series; for scale 3 the right edge is cut from 1280 to
+            1278 pixels.
         progress: Told about every slide.
 
     Raises:
-        UsageError: When count or scale make no sense.
+        UsageError: When the count makes no sense.
         StoreError: When the folder can't be written; nothing is left behind.
     """
     if count < 1:
         raise UsageError(f"the number of slides must be at least 1, not {count}")
-    with pair_folder(out, PairOptions(scale=scale)) as folder:
+    with pair_folder(out, options) as folder:
         for index in range(count):
             if progress:
                 progress("rendering slides", index, count)
-            slide = render_slide(seed, index)
-            folder.add(f"slide-{seed}-{index:04d}", slide.image, slide.text)
+            slide = render_slide(options.seed, index)
+            folder.add(f"slide-{options.seed}-{index:04d}", slide.image, slide.text)
     if progress:
         progress("rendering slides", count, count)
 

@@ -25,8 +25,12 @@ RANKS: dict[str, Callable[[Validation], Rank | None]] = {
     "val_ssim_y": lambda found: (-found.ssim_y,),
     "val_l1": lambda found: (found.l1,),
     "ocr_primary": _by_text,
+    "last": lambda _: (-math.inf,),
 }
-"""How a validation ranks by each ``[train] select``; None where it was not measured."""
+"""How a validation ranks by each ``[train] select``; None where it was not measured.
+
+With ``last`` each is as good as the one before it, and equal ones replace each other.
+"""
 
 FILES = {BEST_LOSS: "val_l1", BEST_OCR: "ocr_primary"}
 """What decides about each file beside best_model.pt."""
@@ -45,7 +49,7 @@ def improved(best: dict[str, list[float]], validation: Validation, select: str) 
         rank = RANKS[measure](validation)
         if rank is None or any(math.isnan(value) for value in rank):
             continue
-        if file not in best or list(rank) < best[file]:
+        if file not in best or list(rank) < best[file] or measure == "last":
             best[file] = list(rank)
             better.append(file)
     return better

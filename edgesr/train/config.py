@@ -9,12 +9,14 @@ A config is a table of defaults and a list of stages that override them::
     [[stage]]                   # keys of any of the three, or the tables themselves
     name = "x4"
     scale = 4
-    train = { loss = "mse", lr = 1e-4 }
+    loss = "mse"
+    data = { train = "large/" }
 
 Without ``[[stage]]`` there is one stage, called ``main``.
 """
 
 import difflib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -31,12 +33,15 @@ class ModelConfig(Config):
     """``[model]``: which network, and where its weights start."""
 
     arch: str
+    """Name of a network; ``edgesr models`` lists them."""
     scale: int = Field(ge=2, le=4)
+    """Large over small side."""
     options: Options = Field(default_factory=dict)
     """Sizes and switches of the architecture; ``edgesr models`` lists them."""
     weights: str | None = None
     """A checkpoint, the name of a bundled one, or ``stage:NAME``, the result of a former stage.
-    Without it the first stage starts at interpolation and a later one from the stage before it."""
+    Without it the first stage starts at interpolation and a later one from the stage before it;
+    ``[model]`` of a config with stages means the first one, here and in ``transfer``."""
     transfer: Literal["none", "head", "copy", "fit"] = "none"
     """How weights of another scale or size are taken over: not at all, ``head`` (other scale),
     ``copy`` (top channels by norm) or ``fit`` (least squares on training images)."""
@@ -114,6 +119,7 @@ class AdversarialConfig(Config):
     features: int = Field(default=64, ge=8)
     """Width of the U-Net discriminator; Real-ESRGAN has 64."""
     lr: float = Field(default=1e-4, gt=0)
+    """Its rate, which stays as it is."""
     start_step: int = Field(default=0, ge=0)
     """The first step of the stage at which the term counts."""
 
@@ -131,7 +137,9 @@ class TrainConfig(Config):
     """``[train]``: how long, how much at once, how fast, towards what."""
 
     epochs: int = Field(ge=1)
+    """Each has a row of metrics.csv and a checkpoint; its length has nothing to do with images."""
     steps_per_epoch: int = Field(ge=1)
+    """Steps of the optimiser."""
     batch_size: int = Field(default=16, ge=1)
     """Samples per process that go through the network at once."""
     accumulate: int = Field(default=1, ge=1)
@@ -146,13 +154,17 @@ class TrainConfig(Config):
     """Probability that a patch has a rectangle of another quality in it (CutBlur)."""
 
     lr: float = Field(default=1e-3, gt=0)
+    """Adam's rate after the warm-up."""
     lr_end: float = Field(default=1e-6, ge=0)
-    """The cosine schedule's last value."""
+    """The last value of ``cosine``, the lowest of ``step``."""
     schedule: Literal["cosine", "constant", "step"] = "cosine"
     """``step`` multiplies the rate by ``gamma`` every ``step_epochs`` epochs."""
     step_epochs: int = Field(default=1, ge=1)
+    """See ``schedule``."""
     gamma: float = Field(default=0.5, gt=0, le=1)
+    """See ``schedule``."""
     warmup_steps: int = Field(default=0, ge=0)
+    """So many first steps in which the rate rises to ``lr``."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's."""
     clip_norm: float = Field(default=1.0, gt=0)
@@ -164,12 +176,15 @@ class TrainConfig(Config):
     """A name, or weights by name: l1, mse, charbonnier, text, fft, perceptual, adversarial,
     distill."""
     perceptual: PerceptualConfig = PerceptualConfig()
+    """Of the loss of that name."""
     adversarial: AdversarialConfig = AdversarialConfig()
+    """Of the loss of that name."""
     distill: DistillConfig = DistillConfig()
+    """Of the loss of that name."""
 
-    select: Literal["val_psnr_y", "val_ssim_y", "val_l1", "ocr_primary"] = "val_psnr_y"
+    select: Literal["val_psnr_y", "val_ssim_y", "val_l1", "ocr_primary", "last"] = "val_psnr_y"
     """What decides about best_model.pt; ``ocr_primary`` is the character error rate, and the
-    confidence where it ties."""
+    confidence where it ties; ``last`` takes the newest, for pictures that PSNR can't judge."""
     ocr_every: int = Field(default=0, ge=0)
     """Text is read every so many epochs; 0 never, with ``ocr_primary`` at least once."""
     patience: int = Field(default=0, ge=0)
@@ -215,10 +230,14 @@ LOSS_NAMES = ("l1", "mse", "charbonnier", "text", "fft", "perceptual", "adversar
 class StageConfig(Config):
     """One stage, complete: the config's tables with the stage's own keys on top."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    """No dot: ``--set stage.NAME.key`` is split at dots."""
     model: ModelConfig
+    """Which network."""
     data: DataConfig
+    """Which images."""
     train: TrainConfig
+    """Which way."""
 
     @property
     def steps(self) -> int:
@@ -230,24 +249,36 @@ class TrainingConfig(Config):
     """A whole training: a seed and one or more stages."""
 
     seed: int = Field(default=0, ge=0)
+    """Of everything random; equal seeds give equal weights."""
     stage: tuple[StageConfig, ...] = Field(min_length=1)
+    """In the order they run."""
+
+    @classmethod
+    def spelt_out(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """Stages by name, each of their keys in its table; one stage where none is written."""
+        stages = tree.get("stage", [{}])
+        return {**tree, "stage": _named(stages) if isinstance(stages, list) else stages}
 
     @model_validator(mode="before")
     @classmethod
     def _spread_defaults(cls, tree: Any) -> Any:
         """Makes every stage complete."""
-        if not isinstance(tree, dict) or not {"model", "data", "train"} & set(tree):
+        if not isinstance(tree, dict):
             return tree
-        defaults = {name: tree.pop(name) for name in _TABLES if name in (tree := dict(tree))}
-        stages = tree.get("stage", [{}])
+        defaults = {name: tree[name] for name in _TABLES if name in tree}
+        rest = {key: value for key, value in tree.items() if key not in _TABLES}
+        for key in rest:
+            _insist_known(key, ("seed", "stage", *_TABLES), "a training")
+        for name, table in defaults.items():
+            _insist_table(name, table)
+            for key in table:
+                _insist_known(key, _TABLES[name].model_fields, f"[{name}]")
+        stages = rest.get("stage", [{}])
         if not isinstance(stages, list | tuple):
             raise ValueError("stage is a list of tables: write [[stage]]")  # noqa: TRY004
-        names = ["main"] if len(stages) == 1 else [f"stage{n}" for n in range(1, len(stages) + 1)]
-        tree["stage"] = [
-            {"name": name, **_complete(defaults, stage)}
-            for name, stage in zip(names, stages, strict=True)
-        ]
-        return tree
+        first, later = defaults, _without_start(defaults)
+        complete = [_complete(later if n else first, each) for n, each in enumerate(_named(stages))]
+        return {**rest, "stage": complete}
 
     @model_validator(mode="after")
     def _names_hold(self) -> Self:
@@ -269,33 +300,69 @@ class TrainingConfig(Config):
 _TABLES: dict[str, type[Config]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
 
 
+def _named(stages: Sequence[Any]) -> list[Any]:
+    """Every stage with a name, and with its keys in the tables that have them."""
+    names = ["main"] if len(stages) == 1 else [f"stage{n}" for n in range(1, len(stages) + 1)]
+    return [
+        {"name": name, **_nested(stage)} if isinstance(stage, dict) else stage
+        for name, stage in zip(names, stages, strict=True)
+    ]
+
+
+def _nested(stage: dict[str, Any]) -> dict[str, Any]:
+    """Moves keys that stand alone into their table, where they win; strange ones stay."""
+    nested = {k: dict(v) if k in _TABLES and isinstance(v, dict) else v for k, v in stage.items()}
+    for key in stage:
+        owner = next((t for t, kind in _TABLES.items() if key in kind.model_fields), None)
+        if owner and key not in _TABLES and isinstance(nested.setdefault(owner, {}), dict):
+            nested[owner] = _merged(nested[owner], {key: nested.pop(key)})
+    return nested
+
+
+_START = ("weights", "transfer")
+
+
+def _without_start(defaults: dict[str, Any]) -> dict[str, Any]:
+    """Defaults of a later stage, which goes on from the one before it."""
+    model = dict(defaults.get("model", {}))
+    return {**defaults, "model": {k: v for k, v in model.items() if k not in _START}}
+
+
 def _complete(defaults: dict[str, Any], stage: Any) -> dict[str, Any]:
-    """A stage's tables over the defaults; a key that stands alone goes to the table that has it."""
-    if not isinstance(stage, dict):
-        raise ValueError("a stage is a table")  # noqa: TRY004 - pydantic turns it into a message
-    full: dict[str, Any] = {name: dict(table) for name, table in defaults.items()}
-    full |= {"name": stage["name"]} if "name" in stage else {}
+    """A named and nested stage's tables over the defaults."""
+    _insist_table("[[stage]]", stage)
+    keys = {"name", *(key for kind in _TABLES.values() for key in kind.model_fields)} - {*_TABLES}
     for key, value in stage.items():
-        if key in _TABLES and isinstance(value, dict):
-            full[key] = {**full.get(key, {}), **value}
-        elif key != "name":
-            owner = "data" if key in ("data", "train") else _owner(key)
-            table, own = full.setdefault(owner, {}), "train" if key == "data" else key
-            both = isinstance(value, dict) and isinstance(table.get(own), dict)
-            table[own] = {**table[own], **value} if both else value
-    return full
+        _insist_known(key, {*_TABLES, *keys}, f"stage {stage['name']!r}")
+        if key in _TABLES:
+            _insist_table(f"stage {stage['name']!r}: {key}", value)
+    return _merged(defaults, stage)
 
 
-def _owner(key: str) -> str:
-    for name, table in _TABLES.items():
-        if key in table.model_fields:
-            return name
-    known = sorted({"name", *(k for table in _TABLES.values() for k in table.model_fields)})
-    close = difflib.get_close_matches(key, known, n=1)
-    raise ValueError(
-        f"a stage has no key {key!r}"
-        + (f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}")
-    )
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables laid over each other, key by key; weights by name are replaced as a whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = below.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict) and key not in _WHOLE
+        merged[key] = _merged(old, value) if both and old is not None else value
+    return merged
+
+
+_WHOLE = ("loss", "layers")
+"""Tables in which a key that is left out means that it does not count."""
+
+
+def _insist_table(name: str, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is a table, not {value!r}")  # noqa: TRY004 - pydantic catches it
+
+
+def _insist_known(key: str, known: Collection[str], where: str) -> None:
+    if key not in known:
+        close = difflib.get_close_matches(key, known, n=1)
+        meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+        raise ValueError(f"{where} has no key {key!r}; {meant}")
 
 
 def load_training_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainingConfig:

@@ -7,7 +7,7 @@ from edgesr.errors import ConfigError
 from edgesr.models.checkpoint import load_checkpoint
 from edgesr.models.registry import SRModel, build_model
 from edgesr.train.config import StageConfig
-from edgesr.train.transfer import transfer
+from edgesr.train.transfer.method import transfer
 
 _FORMER = "stage:"
 
@@ -23,7 +23,7 @@ def initial_model(
     Args:
         stage: The stage.
         results: Results of the stages before it, by name and in order.
-        calibration: Low-res images (H, W, 3) for a transfer that looks at images.
+        calibration: Low-res images (H, W, 3) for a transfer to look at.
         note: Told what a transfer did.
 
     Raises:
@@ -38,8 +38,7 @@ def initial_model(
     if wanted.transfer == "none":
         _insist(stage, source)
         return source.train()
-    images = calibration() if wanted.transfer == "fit" else ()
-    transferred = transfer(source, wanted.spec(), wanted.transfer, images)
+    transferred = transfer(source, wanted.spec(), wanted.transfer, calibration())
     for line in transferred.notes:
         note(f"{stage.name}: {line}")
     return transferred.model.train()

@@ -43,8 +43,6 @@ class TrainRequest:
     """Folder for checkpoints and metrics.csv."""
     resume: bool = False
     """Continue from the newest checkpoint in ``out`` that is whole."""
-    dry_run: bool = False
-    """Check every stage with one batch, write nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,27 @@ class StageResult:
     """Optimiser steps, those after an early stop not counted."""
     start: Validation
     """Before its first step."""
-    best: Path | None = None
-    """Its best weights by ``[train] select``; None after a dry run."""
-    end: Validation | None = None
-    """Of the best weights; None after a dry run."""
-    seconds_per_step: float | None = None
-    """Of the one step of a dry run."""
-    memory_mb: float | None = None
-    """The most that was held in a dry run."""
+    best: Path
+    """Its best weights by ``[train] select``."""
+    end: Validation
+    """Of the best weights."""
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a stage would do, after its first step."""
+
+    name: str
+    parameters: int
+    images: int
+    """Training images."""
+    steps: int
+    """Optimiser steps."""
+    start: Validation
+    seconds_per_step: float
+    """Of the first, which is slower than the others."""
+    memory_mb: float
+    """The most that was held so far."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ class Trainer:
         progress: Called with (what, steps done, steps in all).
 
     Raises:
-        EdgesrError: When the folder holds another training, or none to resume.
+        EdgesrError: When there is nothing to resume.
     """
 
     def __init__(
@@ -119,8 +130,6 @@ class Trainer:
         self._found: Found | None = None
         if request.resume:
             self._found = self._files.find()
-        elif not request.dry_run:
-            self._files.refuse_another_training()
         self.accelerator = Accelerator(
             mixed_precision=_precision(request.config), cpu=not torch.cuda.is_available()
         )
@@ -140,13 +149,14 @@ class Trainer:
         """Trains to the last epoch of the last stage.
 
         Raises:
+            UsageError: When the folder holds another training.
             ConfigError: When the loss is no longer a number, or memory runs out; the last good
                 checkpoint stays.
             InputError: When too many images can't be read.
             StoreError: When a checkpoint can't be written; the one before stays.
         """
-        if self.request.dry_run:
-            return self._dry_run()
+        if not self._found:
+            self._files.refuse_another_training()
         results = self._take_up() if self._found else {}
         done = []
         try:
@@ -303,27 +313,26 @@ class Trainer:
             self._board = TensorBoardLog(self.request.out / TENSORBOARD, self.state.steps)
         return self._board
 
-    def _dry_run(self) -> TrainResult:
-        """One step of every stage; a later stage starts from what the one before started with."""
+    def plan(self) -> tuple[StagePlan, ...]:
+        """One step of every stage; writes nothing.
+
+        A later stage starts from what the one before it started with.
+        """
         results: dict[str, SRModel] = {}
-        done = []
+        plans = []
         for number, config in enumerate(self.config.stage):
             stage = Stage(self._around, number, config, results)
             start = stage.validate(read=False)
             began = time.perf_counter()
             stage.step(0)
-            result = StageResult(
-                config.name,
-                stage.parameters,
-                len(stage.scenes),
-                config.steps,
-                start,
-                seconds_per_step=time.perf_counter() - began,
-                memory_mb=peak_mb(self.accelerator.device),
+            seconds = time.perf_counter() - began
+            held = peak_mb(self.accelerator.device)
+            images = len(stage.scenes)
+            plans.append(
+                StagePlan(config.name, stage.parameters, images, config.steps, start, seconds, held)
             )
-            done.append(result)
             results[config.name] = stage.optimisation.averaged.cpu()
-        return TrainResult(tuple(done), tuple(self._log.said))
+        return tuple(plans)
 
 
 def train(

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import torch
 
 from edgesr.errors import ConfigError
-from edgesr.train.config import TrainConfig
+from edgesr.train.config import StageConfig
 
 
 @contextlib.contextmanager
-def memory_hint(train: TrainConfig) -> Iterator[None]:
+def memory_hint(stage: StageConfig) -> Iterator[None]:
     """Turns the allocators' errors into one that names a smaller batch.
 
     Raises:
@@ -22,10 +22,11 @@ def memory_hint(train: TrainConfig) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_memory(error):
             raise
+        train = stage.train
         raise ConfigError(
             f"out of memory with batches of {train.batch_size} patches of "
             f"{train.patch}x{train.patch}: {str(error).splitlines()[0][:160]}",
-            hint=_smaller(train),
+            hint=_smaller(stage),
         ) from error
 
 
@@ -36,12 +37,12 @@ def _is_memory(error: BaseException) -> bool:
     )
 
 
-def _smaller(train: TrainConfig) -> str:
+def _smaller(stage: StageConfig) -> str:
+    train, key = stage.train, f"--set stage.{stage.name}.train"
     if train.batch_size == 1:
-        return f"use smaller patches: --set train.patch={max(8, train.patch // 2)}"
-    half = train.batch_size // 2
+        return f"use smaller patches: {key}.patch={max(8, train.patch // 2)}"
     return (
-        f"--set train.batch_size={half} --set train.accumulate={train.accumulate * 2} "
+        f"{key}.batch_size={train.batch_size // 2} {key}.accumulate={train.accumulate * 2} "
         "trains the same with half the memory"
     )
 

@@ -20,7 +20,7 @@ from edgesr.data.degrade_overlay import lecture_overlay
 from edgesr.data.images import RgbImage
 from edgesr.data.sources import Scene
 from edgesr.errors import EdgesrError, ImageError, InputError, PairsError
-from edgesr.train.config import StageConfig, TrainConfig
+from edgesr.train.config import StageConfig
 from edgesr.train.scenes import Scenes
 
 Key = tuple[int, int, int]
@@ -90,15 +90,13 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
 
     Attributes:
         scenes: The images.
-        config: Patch size, crops and augmentation.
+        stage: Patch size, crops and augmentation, and how many images may fail.
         seed: Of the training and the stage; everything random is drawn from it and the key.
-        most_unreadable: So many images in a row may fail before a sample gives up.
     """
 
     scenes: Scenes
-    config: TrainConfig
+    stage: StageConfig
     seed: tuple[int, ...]
-    most_unreadable: int = 0
     _bad: dict[int, str] = field(default_factory=dict)
 
     def __getitem__(self, key: Key) -> Patch | EdgesrError:
@@ -106,7 +104,7 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
         random = np.random.default_rng((*self.seed, *key))
         failed: list[str] = []
         try:
-            while len(failed) <= self.most_unreadable:
+            while len(failed) <= self.stage.data.max_unreadable:
                 index = int(random.integers(len(self.scenes)))
                 scene = self._read(index)
                 if scene is not None:
@@ -115,7 +113,7 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
                 failed.append(self._bad[index])
         except EdgesrError as error:
             return error
-        return too_many_unreadable(failed)
+        return too_many_unreadable(failed, self.stage.name)
 
     def _read(self, index: int) -> Scene | None:
         if index not in self._bad:
@@ -126,7 +124,7 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
         return None
 
     def _crop(self, random: np.random.Generator, scene: Scene) -> tuple[RgbImage, RgbImage]:
-        side, s = self.config.patch, self.scenes.options.scale
+        side, s = self.stage.train.patch, self.scenes.options.scale
         lr, hr = scene.lr, scene.hr
         if lr is None and self.scenes.options.overlays:
             hr = lecture_overlay(hr, random)
@@ -138,16 +136,17 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
 
     def _busiest(self, random: np.random.Generator, name: str, hr: RgbImage) -> tuple[int, int]:
         """Low-res row and column of the patch with the most contrast of those tried."""
-        side, s = self.config.patch, self.scenes.options.scale
+        side, s = self.stage.train.patch, self.scenes.options.scale
         height, width = hr.shape[0] // s, hr.shape[1] // s
         if min(height, width) < side:
             raise PairsError(
                 f"{name}: its low-res image of {width}x{height} is smaller than the patch of "
                 f"{side}",
-                hint=f"use --set train.patch={min(height, width)}, or leave small images out",
+                hint=f"use --set stage.{self.stage.name}.train.patch={min(height, width)}, "
+                "or leave small images out",
             )
-        tops = random.integers(height - side + 1, size=self.config.crops_tried)
-        lefts = random.integers(width - side + 1, size=self.config.crops_tried)
+        tops = random.integers(height - side + 1, size=self.stage.train.crops_tried)
+        lefts = random.integers(width - side + 1, size=self.stage.train.crops_tried)
         green = hr[::s, ::s, 1]  # one pixel of s x s is enough to compare by
         contrast = [
             green[top : top + side, left : left + side].std()
@@ -158,7 +157,7 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
 
     def _degraded(self, random: np.random.Generator, hr: RgbImage, top: int, left: int) -> RgbImage:
         """The small patch, degraded together with what surrounds it."""
-        side, s = self.config.patch, self.scenes.options.scale
+        side, s = self.stage.train.patch, self.scenes.options.scale
         above, before = min(top, _MARGIN), min(left, _MARGIN)
         stop_y, stop_x = (top + side + _MARGIN) * s, (left + side + _MARGIN) * s
         around = hr[(top - above) * s : stop_y, (left - before) * s : stop_x]
@@ -168,10 +167,10 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
     def _augmented(
         self, random: np.random.Generator, lr: RgbImage, hr: RgbImage
     ) -> tuple[RgbImage, RgbImage]:
-        if self.config.augment:
+        if self.stage.train.augment:
             lr, hr = augment(random, lr, hr)
-        if self.config.cutblur:
-            lr, hr = cutblur(random, lr, hr, self.config.cutblur)
+        if self.stage.train.cutblur:
+            lr, hr = cutblur(random, lr, hr, self.stage.train.cutblur)
         return lr, hr
 
 
@@ -179,42 +178,42 @@ class Unreadable:
     """Images that could not be read: each named once, too many end the training.
 
     Args:
-        most: So many are left out.
+        stage: Says how many are left out.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, stage: StageConfig) -> None:
+        self._stage = stage
         self._seen: set[str] = set()
 
     def add(self, messages: Sequence[str]) -> list[str]:
         """Takes the messages of a batch; returns those that were not known.
 
         Raises:
-            InputError: When there are more than ``most``.
+            InputError: When there are more than the stage allows.
         """
         new = [message for message in dict.fromkeys(messages) if message not in self._seen]
         self._seen.update(new)
-        if len(self._seen) > self._most:
-            raise too_many_unreadable(sorted(self._seen))
+        if len(self._seen) > self._stage.data.max_unreadable:
+            raise too_many_unreadable(sorted(self._seen), self._stage.name)
         return new
 
 
-def too_many_unreadable(messages: Sequence[str]) -> InputError:
+def too_many_unreadable(messages: Sequence[str], stage: str) -> InputError:
     """The error that ends a training whose images can't be read."""
     return InputError(
         f"{len(messages)} training images can't be read, the last one: {messages[-1]}",
-        hint="repair or remove them, or allow more with --set data.max_unreadable=N",
+        hint="repair or remove them, or allow more: "
+        f"--set stage.{stage}.data.max_unreadable={len(messages)}",
     )
 
 
 def batches(
-    dataset: PatchDataset, stage: StageConfig, steps: range, *, rank: int = 0, pin: bool = False
+    dataset: PatchDataset, steps: range, *, rank: int = 0, pin: bool = False
 ) -> Iterator[Collated]:
     """The batches of some steps, ``accumulate`` for each.
 
     Args:
-        dataset: Where samples come from.
-        stage: Batch size and number of workers.
+        dataset: Where samples come from, and how many at once.
         steps: Which steps.
         rank: Number of this process.
         pin: Whether tensors are put into page-locked memory, for CUDA.
@@ -222,7 +221,7 @@ def batches(
     Raises:
         EdgesrError: What a sample ended with, also in a worker.
     """
-    train = stage.train
+    stage, train = dataset.stage, dataset.stage.train
     loader = DataLoader(
         dataset,
         batch_size=train.batch_size,

@@ -91,9 +91,7 @@ def sample_sheet(name: str, lr: RgbImage, sr: RgbImage, hr: RgbImage) -> RgbImag
     return _sheet((name, *about), _overview(sr, window), tiles)
 
 
-def write_pictures(
-    folder: Path, pictures: "Iterable[Picture]", scale: int
-) -> dict[str, RgbImage]:
+def write_pictures(folder: Path, pictures: "Iterable[Picture]", scale: int) -> dict[str, RgbImage]:
     """Writes one sheet per validation image, as ``NUMBER_NAME_xSCALE.png``.
 
     Args:

@@ -77,10 +77,8 @@ class Stage:
         self.validator = _validator(around.accelerator, config)
         model = initial_model(config, results, self._calibration, around.note)
         self.optimisation = Optimisation(around.accelerator, config, model, around.note)
-        self._unreadable = Unreadable(config.data.max_unreadable)
-        self._dataset = PatchDataset(
-            self.scenes, config.train, (around.seed, number), config.data.max_unreadable
-        )
+        self._unreadable = Unreadable(config)
+        self._dataset = PatchDataset(self.scenes, config, (around.seed, number))
         self._loader: Iterator[Collated] | None = None
 
     @property
@@ -133,7 +131,7 @@ class Stage:
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Trains one step, counted from 0 over the stage; steps have to come in order."""
-        with memory_hint(self.config.train):
+        with memory_hint(self.config):
             found = self._next_batches(step)
             try:
                 return self.optimisation.step(step, found)
@@ -146,7 +144,7 @@ class Stage:
             steps = range(step, self.config.steps)
             cuda = accelerator.device.type == "cuda"
             rank = accelerator.process_index
-            self._loader = batches(self._dataset, self.config, steps, rank=rank, pin=cuda)
+            self._loader = batches(self._dataset, steps, rank=rank, pin=cuda)
         taken = [next(self._loader) for _ in range(self.config.train.accumulate)]
         for message in self._unreadable.add([m for batch in taken for m in batch.unreadable]):
             self._around.note(f"left out: {message}")
@@ -168,7 +166,7 @@ class Stage:
         return ConfigError(
             f"the loss or its gradient is no number at step {step} of stage {self.config.name}: "
             f"training has diverged; the batch is saved as {path}",
-            hint=f"lower the rate, for example --set train.lr={rate / 4:g}; "
+            hint=f"lower the rate: --set stage.{self.config.name}.train.lr={rate / 4:g}; "
             "the last good checkpoint is kept",
         )
 

@@ -39,7 +39,6 @@ def test_a_recipe_runs_from_images_to_a_measured_candidate(name: str, tmp_path: 
     assert len(rows) == len(config.stage)
     assert all(float(row["train_loss"]) > 0 for row in rows)
     best = result.last.best
-    assert best
     spec = load_checkpoint(best).spec
     assert (spec.arch, spec.scale) == (config.stage[-1].model.arch, config.stage[-1].model.scale)
 

@@ -15,7 +15,7 @@ from edgesr.errors import ConfigError, InputError, PairsError, StoreError
 from edgesr.models.checkpoint import load_checkpoint, read_document
 from edgesr.models.registry import ModelSpec, build_model
 from edgesr.train.config import TrainingConfig
-from edgesr.train.loop import TrainRequest, TrainResult, train
+from edgesr.train.loop import Trainer, TrainRequest, TrainResult, train
 from edgesr.train.losses import L1Loss
 from edgesr.train.patches import PatchDataset, StepSampler, batches, to_device
 from edgesr.train.scenes import Scenes, open_training
@@ -42,7 +42,6 @@ def test_training_improves_on_its_start_and_writes_its_files(pairs: Path, tmp_pa
     )  # fmt: skip
     out = tmp_path / "out"
     result = run(settings, out).last
-    assert result.end
     assert result.end.psnr_y > result.start.psnr_y + 0.5
     rows = metrics(out)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
@@ -72,13 +71,13 @@ def test_the_average_is_what_is_validated_and_saved(pairs: Path, tmp_path: Path)
 
 def test_a_batch_depends_on_seed_step_and_rank_only(pairs: Path) -> None:
     (stage,) = config(pairs, batch_size=3).stage
-    dataset = PatchDataset(open_training(stage.data, 2, 1), stage.train, (1, 0))
-    from_start = list(batches(dataset, stage, range(6)))
-    from_four = list(batches(dataset, stage, range(4, 6)))
+    dataset = PatchDataset(open_training(stage.data, 2, 1), stage, (1, 0))
+    from_start = list(batches(dataset, range(6)))
+    from_four = list(batches(dataset, range(4, 6)))
     for straight, later in zip(from_start[4:], from_four, strict=True):
         assert torch.equal(straight.lr, later.lr)
         assert torch.equal(straight.hr, later.hr)
-    other_rank = next(batches(dataset, stage, range(4, 5), rank=1))
+    other_rank = next(batches(dataset, range(4, 5), rank=1))
     assert not torch.equal(other_rank.lr, from_start[4].lr)
     assert list(StepSampler(4, 6, 2, rank=1)) == [(4, 1, 0), (4, 1, 1), (5, 1, 0), (5, 1, 1)]
 
@@ -92,9 +91,9 @@ def test_patches_of_both_sides_show_the_same_place(degrade: str, tmp_path: Path)
     document = tree(tmp_path)
     document["data"]["degrade"] = degrade
     (stage,) = parsed(document).stage
-    dataset = PatchDataset(open_training(stage.data, 2, 1), stage.train, (1, 0))
+    dataset = PatchDataset(open_training(stage.data, 2, 1), stage, (1, 0))
     aligned, shifted = [], []
-    for batch in batches(dataset, stage, range(20)):
+    for batch in batches(dataset, range(20)):
         found = to_device(batch, torch.device("cpu"))
         assert found.lr.shape == (2, 3, 12, 12)
         assert found.hr.shape == (2, 3, 24, 24)
@@ -126,7 +125,6 @@ def test_stages_start_from_the_result_of_another(pairs: Path, tmp_path: Path) ->
         path.unlink()
     result = run(parsed(document), tmp_path / "out")
     first, second, third = result.stages
-    assert first.end
     assert first.end.psnr_y > first.start.psnr_y
     assert second.start.psnr_y == pytest.approx(first.end.psnr_y, abs=1e-3)
     assert load_checkpoint(tmp_path / "out/stage_x2.pt").spec.scale == 2
@@ -171,11 +169,10 @@ def test_the_discriminator_waits_for_its_step(pairs: Path, tmp_path: Path) -> No
 
 def test_dry_run_checks_every_stage_and_writes_nothing(pairs: Path, tmp_path: Path) -> None:
     document = {**tree(pairs), "stage": [{"name": "a"}, {"name": "b", "loss": "mse"}]}
-    result = run(parsed(document), tmp_path / "out", dry_run=True)
-    assert [stage.name for stage in result.stages] == ["a", "b"]
-    assert result.last.start.psnr_y > 10
-    assert result.last.memory_mb
-    assert result.last.memory_mb > 50
+    plans = Trainer(TrainRequest(parsed(document), tmp_path / "out")).plan()
+    assert [plan.name for plan in plans] == ["a", "b"]
+    assert plans[1].start.psnr_y > 10
+    assert plans[1].memory_mb > 50
     assert not (tmp_path / "out").exists()
 
 
@@ -191,7 +188,7 @@ def test_divergence_saves_the_batch_and_keeps_the_last_checkpoint(
     monkeypatch.setattr(L1Loss, "forward", nan_later)
     with pytest.raises(ConfigError, match="step 7 of stage main: training has diverged") as caught:
         run(config(pairs), tmp_path)
-    assert "train.lr=0.00025" in caught.value.hint
+    assert "stage.main.train.lr=0.00025" in caught.value.hint
     batch = read_document(tmp_path / "diverged_step_7_rank_0.pt")
     assert batch["lr"].shape == (2, 3, 12, 12)
     assert all(torch.isfinite(value).all() for value in batch["params"].values())
@@ -228,7 +225,7 @@ def test_memory_that_runs_out_names_a_smaller_batch(pairs: Path, tmp_path: Path)
             run(settings, tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    assert "train.batch_size=2048" in caught.value.hint
+    assert "stage.main.train.batch_size=2048" in caught.value.hint
     assert "train.accumulate=4" in caught.value.hint
 
 
@@ -270,7 +267,7 @@ def test_what_does_not_fit_is_said_first(pairs: Path, tmp_path: Path) -> None:
     document["data"]["val"] = document["data"]["train"] = "slides:1:1"
     document["train"]["epochs"] = 1
     with pytest.raises(ConfigError, match="wants elsr x4, its weights are elsr x2") as caught:
-        run(parsed(document), tmp_path / "e", dry_run=True)
+        Trainer(TrainRequest(parsed(document), tmp_path / "e")).plan()
     assert "head" in caught.value.hint
 
 

@@ -14,7 +14,7 @@ from edgesr.cli.app import app
 from edgesr.data.images import write_png
 from edgesr.files import sha256_file
 from edgesr.models.checkpoint import bundled_checkpoints, load_checkpoint
-from edgesr.train.transfer_images import make_texture
+from edgesr.train.transfer.images import make_texture
 
 
 @pytest.fixture(autouse=True)

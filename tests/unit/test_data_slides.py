@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgesr.data.images import read_image
+from edgesr.data.make_pairs import PairOptions
 from edgesr.data.pairs import pairs_from
 from edgesr.data.resize import imresize
 from edgesr.data.slide_canvas import Box, DoesNotFit, Font, Page, drawing_rules
@@ -192,7 +193,7 @@ def test_text_has_contrast(theme: Theme) -> None:
 
 @pytest.mark.parametrize(("scale", "width"), [(2, 1280), (3, 1278)])
 def test_written_slides(tmp_path: Path, scale: int, width: int) -> None:
-    write_slides(tmp_path / "out", 2, seed=9, scale=scale)
+    write_slides(tmp_path / "out", 2, PairOptions(scale=scale, seed=9))
     pairs = pairs_from(tmp_path / "out")
     assert [pair.name for pair in pairs] == ["slide-9-0000", "slide-9-0001"]
     for index, pair in enumerate(pairs):
@@ -208,7 +209,7 @@ def test_written_slides(tmp_path: Path, scale: int, width: int) -> None:
 
 def test_count_is_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        write_slides(tmp_path / "out", 0)
+        write_slides(tmp_path / "out", 0, PairOptions())
 
 
 def test_box() -> None:

@@ -14,11 +14,11 @@ from edgesr.data.images import RgbImage
 from edgesr.errors import UsageError
 from edgesr.models.layers import read_kernel
 from edgesr.models.registry import ModelSpec, SRModel, architectures, build_model
-from edgesr.train.transfer_compare import compare
-from edgesr.train.transfer_copy import copy_channels
-from edgesr.train.transfer_crops import calibration_crops
-from edgesr.train.transfer_fit import fit_features
-from edgesr.train.transfer_head import resample_head
+from edgesr.train.transfer.compare import compare
+from edgesr.train.transfer.copy import copy_channels
+from edgesr.train.transfer.crops import calibration_crops
+from edgesr.train.transfer.fit import fit_features
+from edgesr.train.transfer.head import resample_head
 
 METHODS = ("head", "copy", "fit")
 """Every method by name."""

@@ -32,8 +32,8 @@ from edgesr.data.images import RgbImage
 from edgesr.models.layers import Layer, read_kernel, write_kernel
 from edgesr.models.registry import SRModel
 from edgesr.quality.pixels import to_unit
-from edgesr.train.transfer_choose import choose_channels
-from edgesr.train.transfer_pairs import Chosen, counterparts, take_slopes, wanted_widths, widths
+from edgesr.train.transfer.choose import choose_channels
+from edgesr.train.transfer.pairs import Chosen, counterparts, take_slopes, wanted_widths, widths
 
 _RIDGE = 1e-4
 """Weight of the penalty, as a share of the features' mean energy."""

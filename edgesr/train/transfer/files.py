@@ -9,9 +9,9 @@ from edgesr.errors import UsageError
 from edgesr.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgesr.models.registry import ModelSpec, Options
 from edgesr.quality.metrics import PROTOCOL
-from edgesr.train.transfer import prepare, transfer
-from edgesr.train.transfer_compare import Figures, compare
-from edgesr.train.transfer_images import Progress, made_images, source_images
+from edgesr.train.transfer.compare import Figures, compare
+from edgesr.train.transfer.images import Progress, made_images, source_images
+from edgesr.train.transfer.method import prepare, transfer
 
 
 @dataclass(frozen=True)

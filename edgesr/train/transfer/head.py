@@ -18,7 +18,7 @@ from torch import Tensor
 
 from edgesr.models.layers import read_kernel, write_kernel
 from edgesr.models.registry import SRModel
-from edgesr.train.transfer_pairs import take_conv, take_slopes, widths
+from edgesr.train.transfer.pairs import take_conv, take_slopes, widths
 
 _COLOURS = 3
 

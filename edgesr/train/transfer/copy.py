@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgesr.models.layers import PIXELS, Layer, read_kernel, write_kernel
 from edgesr.models.registry import SRModel
-from edgesr.train.transfer_pairs import (
+from edgesr.train.transfer.pairs import (
     Chosen,
     counterparts,
     take_slopes,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from edgesr.models.layers import RGB, Layer, read_kernel
 from edgesr.models.registry import SRModel
-from edgesr.train.transfer_pairs import widths
+from edgesr.train.transfer.pairs import widths
 
 _DAMPING = 1e-4
 """Added to the moments, as a share of their mean diagonal."""

@@ -1,0 +1,1 @@
+"""Weights for another scale or size: `method` chooses, one file per method, `files` for the CLI."""
