@@ -25,7 +25,7 @@ The tree is the documentation of the exit codes:
     └── Interrupted              130   Ctrl-C
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class EdgesrError(Exception):
@@ -42,6 +42,16 @@ class EdgesrError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint or self.default_hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies cross processes whole, whatever a subclass asks for when it is raised."""
+        return _again, (type(self), str(self), self.hint)
+
+
+def _again(kind: type[EdgesrError], message: str, hint: str) -> EdgesrError:
+    error = kind.__new__(kind)
+    EdgesrError.__init__(error, message, hint=hint)
+    return error
 
 
 class UsageError(EdgesrError):

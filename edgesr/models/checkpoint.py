@@ -281,9 +281,15 @@ def _recognise(network: type[SRModel], state: StateDict) -> ModelSpec | None:
 
 def _insist(path: Path, spec: ModelSpec, arch: str | None, scale: int | None) -> None:
     if arch is not None and spec.arch != arch:
-        raise CheckpointError(f"{path} is {spec.arch}, not {arch}", hint="leave --arch out")
+        raise CheckpointError(
+            f"{path} is {spec.arch}, not {arch}",
+            hint=f"ask for {spec.arch}, or leave it to the file",
+        )
     if scale is not None and spec.scale != scale:
-        raise CheckpointError(f"{path} is x{spec.scale}, not x{scale}", hint="leave --scale out")
+        raise CheckpointError(
+            f"{path} is x{spec.scale}, not x{scale}",
+            hint=f"ask for scale {spec.scale}, or leave it to the file",
+        )
     if spec.scale not in SCALES:
         known = ", ".join(f"x{known}" for known in SCALES)
         raise CheckpointError(f"{path} is {spec.arch} x{spec.scale}, edgesr takes {known}")

@@ -7,8 +7,6 @@ state dict, power iteration vectors included, is all it takes to go on bit-ident
 import contextlib
 from collections.abc import Iterator
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils import spectral_norm
@@ -71,18 +69,6 @@ def _keeping(inputs: int, outputs: int) -> nn.Conv2d:
 
 def _activate(x: Tensor) -> Tensor:
     return F.leaky_relu(x, _SLOPE)
-
-
-def build_discriminator(features: int, random: np.random.Generator) -> UNetDiscriminator:
-    """A discriminator in train mode on the CPU whose start depends on ``random`` alone.
-
-    Args:
-        features: Its width.
-        random: Draws weights and power iteration vectors.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(random.integers(2**63)))
-        return UNetDiscriminator(features)
 
 
 def generator_loss(logits_fake: Tensor) -> Tensor:

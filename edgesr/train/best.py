@@ -36,6 +36,12 @@ FILES = {BEST_LOSS: "val_l1", BEST_OCR: "ocr_primary"}
 """What decides about each file beside best_model.pt."""
 
 
+def is_measured(validation: Validation, select: str) -> bool:
+    """Whether a validation tells about what decides about best_model.pt."""
+    rank = RANKS[select](validation)
+    return rank is not None and not any(math.isnan(value) for value in rank)
+
+
 def improved(best: dict[str, list[float]], validation: Validation, select: str) -> list[str]:
     """The files that a validation is the best for; ``best`` is brought up to date.
 
@@ -47,7 +53,7 @@ def improved(best: dict[str, list[float]], validation: Validation, select: str) 
     better = []
     for file, measure in {BEST: select, **FILES}.items():
         rank = RANKS[measure](validation)
-        if rank is None or any(math.isnan(value) for value in rank):
+        if rank is None or not is_measured(validation, measure):
             continue
         if file not in best or list(rank) < best[file] or measure == "last":
             best[file] = list(rank)

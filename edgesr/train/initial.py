@@ -38,7 +38,8 @@ def initial_model(
     if wanted.transfer == "none":
         _insist(stage, source)
         return source.train()
-    transferred = transfer(source, wanted.spec(), wanted.transfer, calibration())
+    images = () if wanted.transfer == "head" else calibration()
+    transferred = transfer(source, wanted.spec(), wanted.transfer, images)
     for line in transferred.notes:
         note(f"{stage.name}: {line}")
     return transferred.model.train()

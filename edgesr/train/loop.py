@@ -14,15 +14,16 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
-from edgesr.errors import InputError
+from edgesr.errors import ConfigError, InputError
 from edgesr.files import write_bytes, write_text
-from edgesr.models.checkpoint import load_checkpoint, save_checkpoint
-from edgesr.models.registry import SRModel
-from edgesr.train.best import BEST, improved
+from edgesr.models.checkpoint import load_checkpoint, read_document, save_checkpoint
+from edgesr.models.registry import ModelSpec, SRModel
+from edgesr.train.best import BEST, BEST_OCR, improved, is_measured
 from edgesr.train.config import StageConfig, TrainingConfig
 from edgesr.train.logs import TensorBoardLog, metrics_csv
-from edgesr.train.memory import peak_mb
+from edgesr.train.memory import memory_hint, peak_mb
 from edgesr.train.pictures import write_pictures
 from edgesr.train.stage import Note, Progress, Stage, Surroundings, as_row
 from edgesr.train.state import Found, Progressed, Row, StateFolder, provenance
@@ -130,6 +131,7 @@ class Trainer:
         self._found: Found | None = None
         if request.resume:
             self._found = self._files.find()
+        AcceleratorState._reset_state()  # noqa: SLF001 - else the first training's precision stays
         self.accelerator = Accelerator(
             mixed_precision=_precision(request.config), cpu=not torch.cuda.is_available()
         )
@@ -162,12 +164,21 @@ class Trainer:
         try:
             for number in range(self.state.stage, len(self.config.stage)):
                 config = self.config.stage[number]
-                done.append(self._train(number, Stage(self._around, number, config, results)))
+                with memory_hint(config):
+                    stage = Stage(self._around, number, config, results, self._resumed(number))
+                    done.append(self._train(number, stage))
                 results[config.name] = load_checkpoint(self._result_path(number)).model
         finally:
             if self._board:
                 self._board.close()
+        self.accelerator.end_training()
         return TrainResult(tuple(done), tuple(self._log.said))
+
+    def _resumed(self, number: int) -> ModelSpec | None:
+        """What a saved state of the stage holds; its weights need no other file."""
+        if not (self._found and self.state.stage == number and self.state.start):
+            return None
+        return ModelSpec.from_dict(self._found.document["spec"])
 
     def _take_up(self) -> dict[str, SRModel]:
         """Puts the progress of a saved state back; returns the results of stages that are done."""
@@ -181,6 +192,11 @@ class Trainer:
                 f"{self.accelerator.num_processes}: the result will not be bit-identical"
             )
             self.state.processes = self.accelerator.num_processes
+        elif self.state.processes > 2:
+            self._log(
+                "gradients of more than two processes are summed in another order after a stop: "
+                "the result will not be bit-identical"
+            )
         self._log(f"resuming from {self._found.path}, after epoch {self.state.epochs}")
         return {
             config.name: load_checkpoint(self._result_path(number)).model
@@ -191,36 +207,52 @@ class Trainer:
         """All epochs of a stage that are not done yet."""
         self._begin(number, stage)
         train = stage.config.train
-        while self.state.epoch < train.epochs and not self._is_exhausted(stage.config):
-            self._epoch(stage)
+        try:
+            while self.state.epoch < train.epochs and not self._is_exhausted(stage.config):
+                self._epoch(stage)
+        finally:
+            stage.close()
         self.accelerator.wait_for_everyone()
-        start = Validation(**self.state.start)  # type: ignore[arg-type]
         best = self._result_path(number)
-        if self.accelerator.is_main_process and not best.is_file():  # else it was done before
+        if self.accelerator.is_main_process and best.name != BEST:
             write_bytes(best, (self.request.out / BEST).read_bytes())
-        self.accelerator.wait_for_everyone()
-        stage.optimisation.averaged.load_state_dict(load_checkpoint(best).model.state_dict())
-        end = stage.validate(read=stage.reads_after(-1))
-        steps = self.state.epoch * train.steps_per_epoch
         result = StageResult(
-            stage.config.name, stage.parameters, len(stage.scenes), steps, start, best, end
+            stage.config.name,
+            stage.parameters,
+            len(stage.scenes),
+            self.state.epoch * train.steps_per_epoch,
+            Validation(**self.state.start),  # type: ignore[arg-type]
+            best,
+            Validation(**self.state.chosen),  # type: ignore[arg-type]
         )
-        self._finish(number)
+        if number + 1 < len(self.config.stage):
+            self.state.stage, self.state.epoch, self.state.start = number + 1, 0, {}
+            self._save(stage)  # from here on the result lies in its own file
+        self.accelerator.free_memory()
         return result
 
     def _begin(self, number: int, stage: Stage) -> None:
         """Restores a saved state into the stage, or validates and saves its start."""
         digest = stage.scenes.source.digest()
-        if self._found and self.state.stage == number and self.state.start:
+        if self._resumed(number):
             self._restore(stage, digest)
             return
         name = stage.config.name
         self.state.digests[name] = digest
-        self.state.start, self.state.best, self.state.unimproved = {}, {}, 0
+        self.state.best, self.state.unimproved = {}, 0
+        if self.accelerator.is_main_process:
+            (self.request.out / BEST_OCR).unlink(missing_ok=True)  # of the stage before
         start = stage.validate(read=stage.reads_after(-1))
-        self.state.start = asdict(start)
-        self._log(f"{name}: {len(stage.scenes)} images, starts at {_say(start)}")
+        select = stage.config.train.select
+        if not is_measured(start, select):
+            raise ConfigError(
+                f"stage {name}: {select} can't be measured on the held-out images",
+                hint="give images with text as data.ocr, or another train.select",
+            )
+        images = f"{len(stage.scenes)} images of {stage.scenes.source.name}"
+        self._log(f"{name}: {images}, starts at {_say(start)}")
         self._keep_best(stage, start)
+        self.state.start = asdict(start)
         self._save(stage)
 
     def _restore(self, stage: Stage, digest: str) -> None:
@@ -232,10 +264,19 @@ class Trainer:
                 hint="put them back, or start again with another --out",
             )
         document: dict[str, Any] = self._found.document
+        self._take_back_best(name)
         stage.optimisation.load_state(
             document["params"], {**document["trainer"], "params_ema": document["params_ema"]}
         )
         self._found = None
+
+    def _take_back_best(self, name: str) -> None:
+        """After a fall back into a stage that was done, best_model.pt is a later stage's."""
+        best, result = self.request.out / BEST, self.request.out / f"stage_{name}.pt"
+        if not (self.accelerator.is_main_process and result.is_file()):
+            return
+        if read_document(best)["provenance"]["stage"] != name:
+            write_bytes(best, result.read_bytes())
 
     def _epoch(self, stage: Stage) -> None:
         """Trains, validates and writes one epoch."""
@@ -263,8 +304,12 @@ class Trainer:
 
     def _keep_best(self, stage: Stage, validation: Validation) -> None:
         """Keeps the averaged weights where they are the best so far by a measure."""
-        better = improved(self.state.best, validation, stage.config.train.select)
-        self.state.unimproved = 0 if BEST in better else self.state.unimproved + 1
+        select = stage.config.train.select
+        better = improved(self.state.best, validation, select)
+        if BEST in better:
+            self.state.chosen, self.state.unimproved = asdict(validation), 0
+        elif is_measured(validation, select):
+            self.state.unimproved += 1
         if not self.accelerator.is_main_process:
             return
         about = {**provenance(self.config, self.state), "validation": _plain(validation)}
@@ -276,11 +321,6 @@ class Trainer:
             parts, keep = stage.optimisation.state(), stage.config.train.keep_checkpoints
             self._files.save(stage.optimisation.network, self.state, parts, keep)
         self.accelerator.wait_for_everyone()
-
-    def _finish(self, number: int) -> None:
-        """Moves on to the next stage; after the last one the state stays at its end."""
-        if number + 1 < len(self.config.stage):
-            self.state.stage, self.state.epoch, self.state.start = number + 1, 0, {}
 
     def _is_exhausted(self, config: StageConfig) -> bool:
         patience = config.train.patience
@@ -321,18 +361,21 @@ class Trainer:
         results: dict[str, SRModel] = {}
         plans = []
         for number, config in enumerate(self.config.stage):
-            stage = Stage(self._around, number, config, results)
-            start = stage.validate(read=False)
-            began = time.perf_counter()
-            stage.step(0)
-            seconds = time.perf_counter() - began
-            held = peak_mb(self.accelerator.device)
-            images = len(stage.scenes)
-            plans.append(
-                StagePlan(config.name, stage.parameters, images, config.steps, start, seconds, held)
-            )
+            with memory_hint(config):
+                stage = Stage(self._around, number, config, results)
+                plans.append(self._planned(stage))
             results[config.name] = stage.optimisation.averaged.cpu()
         return tuple(plans)
+
+    def _planned(self, stage: Stage) -> StagePlan:
+        start = stage.validate(read=False)
+        began = time.perf_counter()
+        stage.step(0)
+        seconds = time.perf_counter() - began
+        stage.close()
+        config, held = stage.config, peak_mb(self.accelerator.device)
+        images = len(stage.scenes)
+        return StagePlan(config.name, stage.parameters, images, config.steps, start, seconds, held)
 
 
 def train(

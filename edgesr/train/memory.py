@@ -12,7 +12,7 @@ from edgesr.train.config import StageConfig
 
 @contextlib.contextmanager
 def memory_hint(stage: StageConfig) -> Iterator[None]:
-    """Turns the allocators' errors into one that names a smaller batch.
+    """Turns the allocators' errors, and the end of a worker, into one that says what to change.
 
     Raises:
         ConfigError: When memory ran out inside.
@@ -20,12 +20,19 @@ def memory_hint(stage: StageConfig) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [""])[0].strip()[:160]
+        train = stage.train
+        if "DataLoader worker" in reason:  # torch tells of it by a signal, wherever we are
+            raise ConfigError(
+                f"a process that reads images ended, perhaps for want of memory: {reason}",
+                hint=f"go on with --resume and --set stage.{stage.name}.data.workers="
+                f"{stage.data.workers // 2}",
+            ) from error
         if not _is_memory(error):
             raise
-        train = stage.train
         raise ConfigError(
             f"out of memory with batches of {train.batch_size} patches of "
-            f"{train.patch}x{train.patch}: {str(error).splitlines()[0][:160]}",
+            f"{train.patch}x{train.patch}: {reason}",
             hint=_smaller(stage),
         ) from error
 
@@ -43,7 +50,7 @@ def _smaller(stage: StageConfig) -> str:
         return f"use smaller patches: {key}.patch={max(8, train.patch // 2)}"
     return (
         f"{key}.batch_size={train.batch_size // 2} {key}.accumulate={train.accumulate * 2} "
-        "trains the same with half the memory"
+        "needs half the memory for a step of the same size; with another --out"
     )
 
 

@@ -6,12 +6,13 @@ its key; so the batch of step t is the same in a straight run, in a resumed one,
 number of workers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -108,7 +109,8 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
                 index = int(random.integers(len(self.scenes)))
                 scene = self._read(index)
                 if scene is not None:
-                    lr, hr = self._augmented(random, *self._crop(random, scene))
+                    label = self.scenes.source.label(index)
+                    lr, hr = self._augmented(random, *self._crop(random, scene, label))
                     return Patch(lr, hr, tuple(failed))
                 failed.append(self._bad[index])
         except EdgesrError as error:
@@ -123,24 +125,26 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
                 self._bad[index] = str(error)
         return None
 
-    def _crop(self, random: np.random.Generator, scene: Scene) -> tuple[RgbImage, RgbImage]:
+    def _crop(
+        self, random: np.random.Generator, scene: Scene, label: str
+    ) -> tuple[RgbImage, RgbImage]:
         side, s = self.stage.train.patch, self.scenes.options.scale
         lr, hr = scene.lr, scene.hr
         if lr is None and self.scenes.options.overlays:
             hr = lecture_overlay(hr, random)
-        top, left = self._busiest(random, scene.name, hr)
+        top, left = self._busiest(random, label, hr)
         target = hr[top * s : (top + side) * s, left * s : (left + side) * s]
         if lr is not None:
             return lr[top : top + side, left : left + side], target
         return self._degraded(random, hr, top, left), target
 
-    def _busiest(self, random: np.random.Generator, name: str, hr: RgbImage) -> tuple[int, int]:
+    def _busiest(self, random: np.random.Generator, label: str, hr: RgbImage) -> tuple[int, int]:
         """Low-res row and column of the patch with the most contrast of those tried."""
         side, s = self.stage.train.patch, self.scenes.options.scale
         height, width = hr.shape[0] // s, hr.shape[1] // s
         if min(height, width) < side:
             raise PairsError(
-                f"{name}: its low-res image of {width}x{height} is smaller than the patch of "
+                f"{label}: its low-res image of {width}x{height} is smaller than the patch of "
                 f"{side}",
                 hint=f"use --set stage.{self.stage.name}.train.patch={min(height, width)}, "
                 "or leave small images out",
@@ -175,7 +179,7 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
 
 
 class Unreadable:
-    """Images that could not be read: each named once, too many end the training.
+    """Images that could not be read: each is named once, too many end the training.
 
     Args:
         stage: Says how many are left out.
@@ -184,18 +188,32 @@ class Unreadable:
     def __init__(self, stage: StageConfig) -> None:
         self._stage = stage
         self._seen: set[str] = set()
+        self._told: set[str] = set()
 
-    def add(self, messages: Sequence[str]) -> list[str]:
-        """Takes the messages of a batch; returns those that were not known.
+    def add(self, messages: Sequence[str]) -> None:
+        """Takes the messages of a batch.
 
         Raises:
-            InputError: When there are more than the stage allows.
+            InputError: When this process has met more than the stage allows.
         """
-        new = [message for message in dict.fromkeys(messages) if message not in self._seen]
-        self._seen.update(new)
+        self._seen.update(messages)
+        self._check()
+
+    def share(self, note: Callable[[str], None]) -> None:
+        """Joins what all processes met; called by all of them after an epoch.
+
+        Raises:
+            InputError: On all of them, when there are more than the stage allows.
+        """
+        self._seen.update(gather_object(sorted(self._seen)))
+        for message in sorted(self._seen - self._told):
+            note(f"left out: {message}")
+        self._told.update(self._seen)
+        self._check()
+
+    def _check(self) -> None:
         if len(self._seen) > self._stage.data.max_unreadable:
             raise too_many_unreadable(sorted(self._seen), self._stage.name)
-        return new
 
 
 def too_many_unreadable(messages: Sequence[str], stage: str) -> InputError:
@@ -209,7 +227,7 @@ def too_many_unreadable(messages: Sequence[str], stage: str) -> InputError:
 
 def batches(
     dataset: PatchDataset, steps: range, *, rank: int = 0, pin: bool = False
-) -> Iterator[Collated]:
+) -> Generator[Collated]:
     """The batches of some steps, ``accumulate`` for each.
 
     Args:

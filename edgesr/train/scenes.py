@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]
 
 from edgesr.data.degrade import DEGRADATIONS, sharpen_usm
 from edgesr.data.images import RgbImage, crop_to_multiple
@@ -12,6 +13,7 @@ from edgesr.errors import ConfigError
 from edgesr.train.config import DataConfig
 
 _CACHE_BYTES = 1 << 30
+"""For decoded images, in each process that reads them, where memory allows."""
 _FIXED = "bicubic"
 """The degradation in which nothing is random: made once per image, not once per patch."""
 _VALIDATION_SEED = 9176
@@ -43,6 +45,7 @@ class Scenes:
         self.options = options
         self._cache: dict[int, Scene] = {}
         self._cached_bytes = 0
+        self._whole: dict[int, RgbImage] = {}
 
     def __len__(self) -> int:
         return len(self.source)
@@ -70,10 +73,10 @@ class Scenes:
         scene = self[index]
         if scene.lr is not None:
             return scene.lr, scene.hr
-        lr = self.degraded(scene.hr, np.random.default_rng((_VALIDATION_SEED, index)))
-        if index in self._cache:
-            self._cache[index] = replace(scene, lr=lr)
-        return lr, scene.hr
+        if index not in self._whole:
+            random = np.random.default_rng((_VALIDATION_SEED, index))
+            self._whole[index] = self.degraded(scene.hr, random)
+        return self._whole[index], scene.hr
 
     def degraded(self, hr: RgbImage, rng: np.random.Generator) -> RgbImage:
         """The small image (H, W, 3) of a large one (sH, sW, 3)."""
@@ -90,14 +93,14 @@ class Scenes:
 
 
 def open_training(data: DataConfig, scale: int, seed: int) -> Scenes:
-    """The images that a stage is trained on; with workers each holds its share of the memory.
+    """The images that a stage is trained on.
 
     Raises:
         InputError: When a source or the degradation is not known or holds nothing.
     """
     _check_degradation(data.degrade)
     source = open_sources(data.train, scale, limit=data.limit, seed=seed)
-    share = _CACHE_BYTES // max(1, data.workers)
+    share = min(_CACHE_BYTES, psutil.virtual_memory().available // (4 * (data.workers + 1)))
     options = SceneOptions(scale, data.degrade, data.sharpen, data.overlays, share)
     return Scenes(source, options)
 

@@ -1,7 +1,8 @@
 """One stage: its images, its network, its epochs."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,14 +11,14 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from edgesr.data.images import RgbImage
-from edgesr.errors import ConfigError
+from edgesr.errors import ConfigError, ImageError
 from edgesr.files import write_bytes
 from edgesr.models.checkpoint import encode
-from edgesr.models.registry import SRModel
+from edgesr.models.registry import ModelSpec, SRModel, build_model
 from edgesr.quality.readability import ReadabilityBenchmark
+from edgesr.train.best import BEST
 from edgesr.train.config import StageConfig
 from edgesr.train.initial import initial_model
-from edgesr.train.memory import memory_hint
 from edgesr.train.patches import (
     Batch,
     Collated,
@@ -58,6 +59,7 @@ class Stage:
         number: Of the stage, from 0.
         config: The stage.
         results: Networks that the stages before it ended with.
+        resumed: The network of a saved state whose weights will be put in; None starts anew.
 
     Raises:
         EdgesrError: When images, weights or losses don't fit.
@@ -69,17 +71,21 @@ class Stage:
         number: int,
         config: StageConfig,
         results: Mapping[str, SRModel],
+        resumed: ModelSpec | None = None,
     ) -> None:
         self.config = config
         self._around = around
         torch.manual_seed(around.seed * 1000 + number)
         self.scenes = open_training(config.data, config.model.scale, around.seed)
         self.validator = _validator(around.accelerator, config)
-        model = initial_model(config, results, self._calibration, around.note)
+        if resumed:
+            model = build_model(resumed).train()
+        else:
+            model = initial_model(config, results, self._calibration, around.note)
         self.optimisation = Optimisation(around.accelerator, config, model, around.note)
         self._unreadable = Unreadable(config)
         self._dataset = PatchDataset(self.scenes, config, (around.seed, number))
-        self._loader: Iterator[Collated] | None = None
+        self._loader: Generator[Collated] | None = None
 
     @property
     def parameters(self) -> int:
@@ -109,7 +115,7 @@ class Stage:
             epoch: Counted from 0 over the stage; epochs have to come in order.
 
         Raises:
-            ConfigError: When training diverged or memory ran out.
+            ConfigError: When training diverged.
             InputError: When too many images can't be read.
         """
         train = self.config.train
@@ -120,7 +126,8 @@ class Stage:
             for name, value in self.step(first + done).items():
                 sums[name] = sums[name] + value.double() if name in sums else value.double()
             self._tell(first + done + 1, done + 1, time.perf_counter() - began)
-        means = {name: float(total) / train.steps_per_epoch for name, total in sums.items()}
+        self._unreadable.share(self._around.note)
+        means = self._means(sums)
         seconds = time.perf_counter() - began
         return {
             "train_loss": means.pop("total"),
@@ -129,14 +136,24 @@ class Stage:
             "images_per_s": round(train.steps_per_epoch * self._images_a_step / seconds, 2),
         }
 
+    def close(self) -> None:
+        """Ends the processes that read images."""
+        if self._loader is not None:
+            self._loader.close()
+
+    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """Of every loss over an epoch's steps and all processes."""
+        stacked = torch.stack(list(sums.values())) / self.config.train.steps_per_epoch
+        means = self._around.accelerator.reduce(stacked, reduction="mean").tolist()
+        return dict(zip(sums, means, strict=True))
+
     def step(self, step: int) -> dict[str, Tensor]:
         """Trains one step, counted from 0 over the stage; steps have to come in order."""
-        with memory_hint(self.config):
-            found = self._next_batches(step)
-            try:
-                return self.optimisation.step(step, found)
-            except DivergedError as error:
-                raise self._diverged(step, found) from error
+        found = self._next_batches(step)
+        try:
+            return self.optimisation.step(step, found)
+        except DivergedError as error:
+            raise self._diverged(step, found) from error
 
     def _next_batches(self, step: int) -> list[Batch]:
         accelerator = self._around.accelerator
@@ -146,8 +163,7 @@ class Stage:
             rank = accelerator.process_index
             self._loader = batches(self._dataset, steps, rank=rank, pin=cuda)
         taken = [next(self._loader) for _ in range(self.config.train.accumulate)]
-        for message in self._unreadable.add([m for batch in taken for m in batch.unreadable]):
-            self._around.note(f"left out: {message}")
+        self._unreadable.add([message for batch in taken for message in batch.unreadable])
         return [to_device(batch, accelerator.device) for batch in taken]
 
     def _diverged(self, step: int, found: list[Batch]) -> ConfigError:
@@ -162,12 +178,12 @@ class Stage:
             "params": self.optimisation.network.state_dict(),
         }
         write_bytes(path, encode(document))
-        rate = self.config.train.lr
+        name, rate = self.config.name, self.config.train.lr
         return ConfigError(
-            f"the loss or its gradient is no number at step {step} of stage {self.config.name}: "
+            f"the loss or its gradient is no number at step {step} of stage {name}: "
             f"training has diverged; the batch is saved as {path}",
-            hint=f"lower the rate: --set stage.{self.config.name}.train.lr={rate / 4:g}; "
-            "the last good checkpoint is kept",
+            hint=f"the weights so far are good: start from {self._around.out / BEST} with another "
+            f"--out and a lower rate, --set stage.{name}.train.lr={rate / 4:g}",
         )
 
     @property
@@ -185,8 +201,11 @@ class Stage:
             self._around.progress(text, step, self.config.steps)
 
     def _calibration(self) -> list[RgbImage]:
-        count = min(_CALIBRATION_IMAGES, len(self.scenes))
-        return [self.scenes.whole(index)[0] for index in range(count)]
+        images: list[RgbImage] = []
+        for index in range(min(_CALIBRATION_IMAGES, len(self.scenes))):
+            with contextlib.suppress(ImageError):  # named and counted when training meets it
+                images.append(self.scenes.whole(index)[0])
+        return images
 
 
 def _validator(accelerator: Accelerator, config: StageConfig) -> Validator:

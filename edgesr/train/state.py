@@ -6,7 +6,9 @@ file that is damaged is passed over for the one before it.
 """
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,8 +46,10 @@ class Progressed:
     """Validation of the stage's initial weights."""
     best: dict[str, list[float]] = field(default_factory=dict)
     """Best value so far by the file that holds it; the lowest is the best."""
+    chosen: dict[str, float | None] = field(default_factory=dict)
+    """Validation of what best_model.pt holds."""
     unimproved: int = 0
-    """Validations since best_model.pt was last written."""
+    """Validations that could have replaced best_model.pt since it was last written."""
     rows: list[Row] = field(default_factory=list)
     """Of metrics.csv, all stages."""
     digests: dict[str, str] = field(default_factory=dict)
@@ -126,6 +130,8 @@ class StateFolder:
                 f"{self.folder / LAST} does not exist: nothing to resume",
                 hint="leave --resume out",
             )
+        for unfinished in self.folder.glob(".*.part"):  # of a process that was killed
+            unfinished.unlink(missing_ok=True)
         notes: list[str] = []
         for path in candidates:
             try:
@@ -175,6 +181,18 @@ def provenance(config: TrainingConfig, progressed: Progressed) -> dict[str, Any]
     }
 
 
+_DAMAGE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+"""What zipfile raises over bytes that were changed, found by changing them."""
+
+
 def _read_whole(path: Path) -> dict[str, Any]:
     """A state document whose every byte is as it was written.
 
@@ -184,7 +202,7 @@ def _read_whole(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()  # torch reads tensors without looking at their checksums
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if broken:
         raise CheckpointError(f"{path} is damaged: the checksum of {broken} is wrong")
@@ -194,15 +212,22 @@ def _read_whole(path: Path) -> dict[str, Any]:
     return document
 
 
-_FREE = ("workers", "max_unreadable", "keep_checkpoints", "samples")
-"""Keys that may change when a training is resumed: the weights don't depend on them."""
+_FREE = {"data": ("workers", "max_unreadable"), "train": ("keep_checkpoints", "samples")}
+"""Keys of a stage that may change when a training is resumed: the weights don't depend on them."""
 
 
-def _deciding(tree: Any) -> Any:
+def _deciding(config: Any) -> Any:
     """A config's tree without the keys that don't decide about the result."""
-    if isinstance(tree, dict):
-        return {key: _deciding(value) for key, value in tree.items() if key not in _FREE}
-    return [_deciding(item) for item in tree] if isinstance(tree, list | tuple) else tree
+    stages = [
+        {
+            table: {k: v for k, v in keys.items() if k not in _FREE.get(table, ())}
+            if isinstance(keys, dict)
+            else keys
+            for table, keys in stage.items()
+        }
+        for stage in config.get("stage", [])
+    ]
+    return {**config, "stage": stages}
 
 
 def _differing(one: Any, other: Any, key: str = "") -> list[str]:

@@ -1,6 +1,7 @@
 """One step of the optimiser: network, average, losses and, where asked for, a discriminator."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ ADVERSARIAL = "adversarial"
 
 
 class DivergedError(Exception):
-    """A loss or gradient that is no number; nothing was changed by the step."""
+    """A gradient that is no number; what it belongs to was not changed by the step."""
 
 
 class Optimisation:
@@ -88,7 +89,8 @@ class Optimisation:
             Mean of each loss before its weight, and ``total``; on the device.
 
         Raises:
-            DivergedError: When the total or the gradient is no number; weights are unchanged.
+            DivergedError: When a gradient is no number. Where it is the network's, nothing was
+                changed; where it is the discriminator's, the network has made its step.
         """
         rate = learning_rate(self._train, step)
         for group in self._optimizer.param_groups:
@@ -114,15 +116,12 @@ class Optimisation:
 
     def _generate(self, step: int, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The network's output and every loss of it, ``total`` weighted."""
-        lr = batch.lr.contiguous(memory_format=self._layout)
-        with self._accelerator.autocast():
-            sr = self._model(lr)
-        sr = sr.float()
+        sr = self._model(batch.lr.contiguous(memory_format=self._layout))
         sample = Sample(sr, batch.hr, batch.lr)
         losses = {name: loss(sample) for name, (_, loss) in self._losses.items()}
         weights = {name: weight for name, (weight, _) in self._losses.items()}
         if self.discriminator is not None and step >= self._train.adversarial.start_step:
-            with frozen(self.discriminator), self._accelerator.autocast():
+            with frozen(self.discriminator):
                 losses[ADVERSARIAL] = generator_loss(self.discriminator(sr))
             weights[ADVERSARIAL] = self._train.loss[ADVERSARIAL]
         losses["total"] = torch.stack([weights[name] * losses[name] for name in losses]).sum()
@@ -135,16 +134,15 @@ class Optimisation:
         for number, (sr, batch) in enumerate(zip(outputs, batches, strict=True)):
             with self._collecting(self._judge, last=number + 1 == len(batches)):
                 both = torch.cat([batch.hr, sr]).contiguous(memory_format=self._layout)
-                with self._accelerator.autocast():
-                    real, fake = self._judge(both).chunk(2)
+                real, fake = self._judge(both).chunk(2)
                 loss = discriminator_loss(real, fake)
                 self._accelerator.backward(loss / len(batches))
             found.append(loss.detach())
-        mean = torch.stack(found).mean()
-        if not torch.isfinite(mean):
+        norm = self._accelerator.clip_grad_norm_(self._judge.parameters(), math.inf)
+        if not torch.isfinite(norm):
             raise DivergedError
         self._judge_optimizer.step()
-        return mean
+        return torch.stack(found).mean()
 
     @contextlib.contextmanager
     def _collecting(self, model: nn.Module, *, last: bool) -> Iterator[None]:
@@ -188,7 +186,7 @@ class Optimisation:
 def _prepared(
     accelerator: Accelerator, model: nn.Module, train: TrainConfig, rate: float
 ) -> tuple[nn.Module, Any]:
-    """The model as processes share it, and its optimiser."""
+    """The model as processes share it, in the wanted precision, and its optimiser."""
     optimizer = torch.optim.Adam(model.parameters(), lr=rate, betas=train.betas, fused=True)
     called = torch.compile(model) if train.compile else model
     prepared: tuple[nn.Module, Any] = accelerator.prepare(called, optimizer)

@@ -2,23 +2,30 @@
 
 import errno
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from accelerate import Accelerator
 
 from edgesr.config import parse_config
 from edgesr.data.images import read_image
 from edgesr.errors import ConfigError, InputError, PairsError, StoreError
 from edgesr.models.checkpoint import load_checkpoint, read_document
 from edgesr.models.registry import ModelSpec, build_model
+from edgesr.quality.text import TextScore
+from edgesr.train import stage as stage_module
 from edgesr.train.config import TrainingConfig
 from edgesr.train.loop import Trainer, TrainRequest, TrainResult, train
 from edgesr.train.losses import L1Loss
 from edgesr.train.patches import PatchDataset, StepSampler, batches, to_device
 from edgesr.train.scenes import Scenes, open_training
+from edgesr.train.stage import Stage, Surroundings
 from tests.fixtures.training import ADVERSARIAL, config, metrics, tree, write_images
 
 
@@ -229,6 +236,26 @@ def test_memory_that_runs_out_names_a_smaller_batch(pairs: Path, tmp_path: Path)
     assert "train.accumulate=4" in caught.value.hint
 
 
+def test_a_worker_that_is_killed_is_no_bug_of_ours(pairs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        f'[model]\narch = "elsr"\nscale = 2\n[data]\ntrain = "{pairs}"\nval = "{pairs}"\n'
+        "workers = 1\n[train]\nepochs = 1000\nsteps_per_epoch = 20\npatch = 12\nsamples = 0\n"
+    )
+    command = [sys.executable, "-m", "edgesr", "train", str(path), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as training:
+        assert training.stderr
+        line = next(line for line in training.stderr if "epoch 2/" in line)
+        assert "images/s" in line
+        for child in psutil.Process(training.pid).children():
+            child.kill()
+        said = training.stderr.read()
+        assert training.wait(60) == 3
+    assert "a process that reads images ended" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+
+
 def test_a_full_disk_keeps_the_state_before(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +296,72 @@ def test_what_does_not_fit_is_said_first(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="wants elsr x4, its weights are elsr x2") as caught:
         Trainer(TrainRequest(parsed(document), tmp_path / "e")).plan()
     assert "head" in caught.value.hint
+
+
+class FakeReading:
+    """Reads what it is told to, one error rate after another."""
+
+    rates: tuple[float | None, ...] = ()
+
+    def __init__(self) -> None:
+        self._left = list(self.rates)
+
+    def score(self, *_: object, **__: object) -> TextScore:
+        rate = self._left.pop(0)
+        confidence = None if rate is None else 0.5
+        return TextScore(
+            cer=rate, wer=rate, word_recall=rate, confidence=confidence, reference="text"
+        )
+
+
+def reading(monkeypatch: pytest.MonkeyPatch, *rates: float | None) -> None:
+    monkeypatch.setattr(FakeReading, "rates", rates)
+    monkeypatch.setattr(stage_module, "ReadabilityBenchmark", FakeReading)
+
+
+def test_the_error_rate_selects_and_patience_counts_readings_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = write_images(tmp_path / "pairs", count=1)
+    reading(monkeypatch, 0.5, 0.4, 0.3, 0.35, 0.35)
+    settings = config(pairs, epochs=20, select="ocr_primary", ocr_every=3, patience=2)
+    result = run(settings, tmp_path / "out").last
+    assert result.steps == 12 * 5  # readings after 3, 6, 9 and 12 epochs, the last two no better
+    assert (result.start.cer, result.end.cer) == (0.5, 0.3)
+    best = read_document(tmp_path / "out/best_model.pt")["provenance"]
+    assert (best["epoch"], best["validation"]["cer"]) == (6, 0.3)
+    assert (tmp_path / "out/best_ocr_model.pt").is_file()
+    read = [row["val_cer"] for row in metrics(tmp_path / "out")]
+    assert read[:6] == ["", "", "0.4", "", "", "0.3"]
+
+
+def test_without_text_to_read_the_error_rate_can_not_select(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading(monkeypatch, None, None, None)
+    with pytest.raises(ConfigError, match="ocr_primary can't be measured"):
+        run(config(pairs, select="ocr_primary"), tmp_path / "out")
+
+
+def test_the_newest_weights_are_the_result_where_that_is_asked(pairs: Path, tmp_path: Path) -> None:
+    result = run(config(pairs, lr=1.0, ema=0, select="last", patience=1), tmp_path).last
+    assert result.end.psnr_y < result.start.psnr_y
+    assert result.steps == 15
+    best, last = (read_document(tmp_path / f"{name}_model.pt") for name in ("best", "last"))
+    assert torch.equal(best["params"]["layer1.weight"], last["params_ema"]["layer1.weight"])
+
+
+def test_images_that_a_transfer_looked_at_are_degraded_anew(tmp_path: Path) -> None:
+    write_images(tmp_path / "images")
+    (tmp_path / "images/pairs.csv").unlink()
+    document = tree(tmp_path / "images")
+    document["data"]["degrade"] = "real"
+    document["model"] = {"arch": "residual", "scale": 2, "options": {"features": 8},
+                         "weights": "residual-x2-slides", "transfer": "fit"}  # fmt: skip
+    (config_,) = parsed(document).stage
+    around = Surroundings(Accelerator(cpu=True), 1, tmp_path, lambda _: None)
+    stage = Stage(around, 0, config_, {})
+    assert [stage.scenes[index].lr for index in range(3)] == [None, None, None]
 
 
 def test_a_random_degradation_is_the_same_in_every_validation(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from edgesr.errors import CheckpointError, ConfigError, InputError, UsageError
 from edgesr.models.checkpoint import read_document
 from edgesr.train.config import TrainingConfig
 from edgesr.train.loop import TrainRequest, TrainResult, train
+from edgesr.train.state import StateFolder
 from edgesr.train.step import Optimisation
 from tests.fixtures.training import ADVERSARIAL, config, metrics, tree, write_images
 
@@ -215,6 +217,44 @@ def test_a_damaged_last_checkpoint_falls_back(pairs: Path, tmp_path: Path) -> No
         path.write_bytes(b"PK junk")
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be read"):
         run(config(pairs), out, resume=True)
+
+
+def test_any_damage_is_passed_over(pairs: Path, tmp_path: Path) -> None:
+    run(config(pairs, epochs=1), tmp_path)
+    whole = (tmp_path / "last_model.pt").read_bytes()
+    random = np.random.default_rng(1)
+    places = random.choice(len(whole), 150, replace=False).tolist()
+    places += range(len(whole) - 400, len(whole) - 20, 5)  # the directory at the end
+    passed = 0
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        (tmp_path / "last_model.pt").write_bytes(damaged)
+        found = StateFolder(tmp_path, config(pairs, epochs=1)).find()
+        passed += bool(found.notes)
+        assert found.progressed.epochs == 1
+        assert all(
+            torch.equal(value, read_document(tmp_path / "checkpoint_epoch_001.pt")["params"][key])
+            for key, value in found.document["params"].items()
+        )
+    assert passed > 100
+
+
+def test_a_fall_back_into_a_stage_that_was_done(pairs: Path, tmp_path: Path) -> None:
+    settings = staged(pairs)
+    run(settings, tmp_path / "straight")
+    run(settings, tmp_path / "out")
+    for name in ("last_model", *(f"checkpoint_epoch_00{n}" for n in (2, 3, 4, 5))):
+        (tmp_path / f"out/{name}.pt").write_bytes(b"gone")
+    (tmp_path / "out/.last_model.pt.1.part").write_bytes(b"of a process that was killed")
+    run(settings, tmp_path / "out", resume=True)
+    assert_identical(tmp_path / "straight", tmp_path / "out")
+    for name in ("stage_a.pt", "stage_b.pt", "best_model.pt"):
+        first, second = (
+            read_document(tmp_path / folder / name)["params"] for folder in ("straight", "out")
+        )
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not list((tmp_path / "out").glob(".*.part"))
 
 
 def test_what_can_not_be_resumed_is_said(pairs: Path, tmp_path: Path) -> None:

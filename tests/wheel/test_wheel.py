@@ -37,6 +37,8 @@ def test_the_wheel_holds_the_package_and_nothing_else() -> None:
         "edgesr/_assets/devices/pixel-8.toml",
         "edgesr/device/standin/phones/pixel-7.toml",
         "edgesr/train/recipes/elsr-tiny.toml",
+        "edgesr/train/recipes/ocr-aware.toml",
+        "edgesr/data/datasets.toml",
         "edgesr/models/weights/elsr-x2-slides.pt",
         "edgesr/models/weights/elsr-x3-slides.pt",
         "edgesr/py.typed",

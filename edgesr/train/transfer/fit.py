@@ -4,10 +4,10 @@ Layer by layer, in the order of execution, a ridge regression finds the kernel t
 student's own features so far give the source's features, those of the chosen channels before the
 activation. So each layer makes good what the ones before it miss, and what a left-out unit did is
 absorbed by the next: the reconstruction of He et al., "Channel Pruning for Accelerating Very Deep
-Neural Networks" (2017), here with other channels (see `transfer_choose`), depth, and residual
+Neural Networks" (2017), here with other channels (see `choose`), depth, and residual
 streams, whose blocks are solved for the stream behind them.
 
-Measured on Set5, PSNR-Y, without any training, fitted on the images of `transfer_images`
+Measured on Set5, PSNR-Y, without any training, fitted on the images of `images`
 (in brackets: `copy`):
 
 * srvgg x4, animevideov3, 64 features and 16 convs, 28.23 dB (nearest 26.26): 32 features 28.78
