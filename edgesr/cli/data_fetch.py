@@ -79,7 +79,7 @@ def _tell(session: Session, found: "Fetched") -> None:
     there = ", was there already" if found.was_there else ""
     stated = f" (its source says {found.stated:,})" if found.images != found.stated else ""
     say(f"{found.folder}: {found.images:,} images{stated}{there}")
-    known = found.verified != "size"
+    known = found.verified not in ("size", "nothing")
     checked = f"checked by {found.verified}" if known else "not known before: keep it to compare"
     say(f"archive: sha256 {found.sha256} ({checked})")
     say(f"licence: {found.licence}")

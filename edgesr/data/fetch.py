@@ -67,8 +67,8 @@ class Fetched:
     sha256: str
     """Of the archive."""
     verified: str
-    """What the archive was checked against: ``sha256``, ``md5``, or ``size`` (as the server told
-    it)."""
+    """What the archive was checked against: ``sha256``, ``md5``, ``size`` (as the server told it),
+    or ``nothing``, where it was there already."""
     url: str
     licence: str
     was_there: bool = False
@@ -96,7 +96,8 @@ def fetch_set(name: str, out: Path, progress: Progress) -> Fetched:
     """Fetches, verifies and unpacks a set, where it is not there yet.
 
     The archive is kept in the cache until it is unpacked, so a call that broke off goes on where it
-    stopped. The folder appears when it is whole.
+    stopped. One that was there whole before the call, put there by hand or by a call that broke off
+    while it unpacked, stays. The folder appears when it is whole.
 
     Args:
         name: Of the set.
@@ -202,7 +203,9 @@ def _verify(archive: Path, one: PublicSet, *, keep: bool) -> tuple[str, str]:
             f"{one.url} {wrong}: not kept",
             hint="try again; if it stays so, the file there was exchanged",
         )
-    return sha256.hexdigest(), "md5" if one.md5 else "size"
+    if one.md5:
+        return sha256.hexdigest(), "md5"
+    return sha256.hexdigest(), "nothing" if keep else "size"
 
 
 def _choose(archive: Path, one: PublicSet, members: list[Member]) -> list[Member]:
