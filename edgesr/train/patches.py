@@ -132,23 +132,39 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
         lr, hr = scene.lr, scene.hr
         if lr is None and self.scenes.options.overlays:
             hr = lecture_overlay(hr, random)
-        top, left = self._busiest(random, label, hr)
+        lr, hr = self._filled(lr, hr, label)
+        top, left = self._busiest(random, hr)
         target = hr[top * s : (top + side) * s, left * s : (left + side) * s]
         if lr is not None:
             return lr[top : top + side, left : left + side], target
         return self._degraded(random, hr, top, left), target
 
-    def _busiest(self, random: np.random.Generator, label: str, hr: RgbImage) -> tuple[int, int]:
+    def _filled(
+        self, lr: RgbImage | None, hr: RgbImage, label: str
+    ) -> tuple[RgbImage | None, RgbImage]:
+        """Both images, mirrored at the right and bottom where a patch is larger."""
+        side, s = self.stage.train.patch, self.scenes.options.scale
+        height, width = hr.shape[0] // s, hr.shape[1] // s
+        if 2 * min(height, width) < side:
+            raise PairsError(
+                f"{label}: its low-res image of {width}x{height} is smaller than half the patch of "
+                f"{side}",
+                hint=f"use --set stage.{self.stage.name}.train.patch={2 * min(height, width)}, "
+                "or leave small images out",
+            )
+        rows, columns = max(0, side - height), max(0, side - width)
+        if not rows and not columns:
+            return lr, hr
+        more = ((0, rows * s), (0, columns * s), (0, 0))
+        hr = np.pad(hr, more, mode="symmetric")
+        if lr is not None:
+            lr = np.pad(lr, ((0, rows), (0, columns), (0, 0)), mode="symmetric")
+        return lr, hr
+
+    def _busiest(self, random: np.random.Generator, hr: RgbImage) -> tuple[int, int]:
         """Low-res row and column of the patch with the most contrast of those tried."""
         side, s = self.stage.train.patch, self.scenes.options.scale
         height, width = hr.shape[0] // s, hr.shape[1] // s
-        if min(height, width) < side:
-            raise PairsError(
-                f"{label}: its low-res image of {width}x{height} is smaller than the patch of "
-                f"{side}",
-                hint=f"use --set stage.{self.stage.name}.train.patch={min(height, width)}, "
-                "or leave small images out",
-            )
         tops = random.integers(height - side + 1, size=self.stage.train.crops_tried)
         lefts = random.integers(width - side + 1, size=self.stage.train.crops_tried)
         green = hr[::s, ::s, 1]  # one pixel of s x s is enough to compare by

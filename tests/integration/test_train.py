@@ -111,6 +111,17 @@ def test_patches_of_both_sides_show_the_same_place(degrade: str, tmp_path: Path)
     assert torch.stack(aligned).mean() < 0.7 * torch.stack(shifted).mean()
 
 
+def test_images_smaller_than_a_patch_are_mirrored_alike(pairs: Path) -> None:
+    (stage,) = config(pairs, patch=40, augment=False).stage  # low-res images are 32x24
+    dataset = PatchDataset(open_training(stage.data, 2, 1), stage, (1, 0))
+    for batch in batches(dataset, range(4)):
+        found = to_device(batch, torch.device("cpu"))
+        assert found.lr.shape == (2, 3, 40, 40)
+        assert torch.equal(found.lr[:, :, 24:40], found.lr[:, :, 8:24].flip(2))
+        small = torch.nn.functional.avg_pool2d(found.hr, 2)
+        assert (small - found.lr).abs().mean() < 0.03
+
+
 def test_accumulated_batches_are_one_larger_batch(pairs: Path, tmp_path: Path) -> None:
     run(config(pairs, batch_size=4), tmp_path / "whole")
     run(config(pairs, batch_size=2, accumulate=2), tmp_path / "halves")
@@ -276,7 +287,7 @@ def test_a_full_disk_keeps_the_state_before(
 
 
 def test_what_does_not_fit_is_said_first(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(PairsError, match="smaller than the patch"):
+    with pytest.raises(PairsError, match="smaller than half the patch"):
         run(config(pairs, patch=500), tmp_path / "a")
     document = tree(pairs)
     document["data"]["train"] = "slides:many:1"

@@ -145,12 +145,12 @@ def test_span_two_stage_ends_on_slides_only_at_a_lower_rate() -> None:
 
 def test_ocr_aware_is_chosen_by_reading_held_out_degraded_slides() -> None:
     (stage,) = stages("ocr-aware")
-    assert (stage.train.select, stage.train.loss) == ("ocr_primary", {"text": 1.0})
+    assert (stage.train.select, stage.train.loss) == ("ocr_primary", {"mse": 1.0})
     assert 0 < stage.train.ocr_every < stage.train.epochs
     assert stage.data.degrade != "bicubic"  # after which x2 slides are read without an error
     assert stage.data.ocr
     assert not seeds(stage.data.ocr) & seeds(stage.data.val)
-    assert stage.model.weights == "residual-x2-slides"
+    assert stage.model.weights == "span-x2-slides"
 
 
 def test_elsr_3step_has_the_steps_of_elsr_torch() -> None:
