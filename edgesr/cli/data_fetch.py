@@ -29,13 +29,15 @@ def command(
 
     Downloads are resumed, verified where a digest is known, and unpacked. Mind the licences.
     """
-    from edgesr.data.fetch import fetch_set
+    from edgesr.data.fetch import fetch_set, find_set
 
     if list_sets:
         _list(session, as_json=as_json)
         return
     if not names:
         raise UsageError("no data set is named", hint="see all with: edgesr data fetch --list")
+    for name in names:
+        find_set(name)  # a typo shows before the first of many gigabytes
     done = []
     for name in names:
         with session.terminal.progress() as tick:

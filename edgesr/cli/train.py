@@ -48,7 +48,10 @@ def command(  # noqa: PLR0913 - one parameter per flag
     from edgesr.train.config import load_training_config, recipe_path, recipes
 
     if recipe == "list":
-        session.terminal.table("recipes", ["recipe", "what it is"], list(recipes().items()))
+        if as_json:
+            session.terminal.json({"recipes": recipes()})
+        else:
+            session.terminal.table("recipes", ["recipe", "what it is"], list(recipes().items()))
         return
     if (config is None) == (not recipe):
         raise UsageError("give either a config file or --recipe NAME")

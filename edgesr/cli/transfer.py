@@ -114,3 +114,5 @@ def _show(session: Session, request: "TransferRequest", outcome: "TransferOutcom
     )
     verdict = "better" if outcome.better_than_nearest else "NOT better"
     session.terminal.print(f"{request.out}: the start is {verdict} than nearest")
+    if not outcome.better_than_nearest and outcome.method == "copy":
+        session.terminal.note("copied channels make a poor start: try --method fit")

@@ -1,6 +1,7 @@
-"""The sharpened target of Real-ESRGAN."""
+"""Other targets than the large image itself: sharpened as Real-ESRGAN does, or softened."""
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from edgesr.data.degrade_jpeg import to_bytes
 from edgesr.data.images import RgbImage
@@ -32,3 +33,17 @@ def sharpen_usm(image: RgbImage) -> RgbImage:
     mask = blur((np.abs(detail) > _THRESHOLD).astype(np.float32), kernel)
     sharp = np.clip(pixels + np.float32(_WEIGHT) * detail, 0, 255)
     return to_bytes(pixels + mask * (sharp - pixels))
+
+
+def soften(image: RgbImage, sigma: float) -> RgbImage:
+    """The image under a Gaussian; beyond its edges they are repeated.
+
+    Args:
+        image: Array (H, W, 3), uint8, RGB.
+        sigma: Pixels, above 0.
+
+    Returns:
+        Array (H, W, 3), uint8, RGB.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(picture.filter(ImageFilter.GaussianBlur(sigma)))

@@ -112,7 +112,7 @@ def fetch_set(name: str, out: Path, progress: Progress) -> Fetched:
         TransportError: When it can't be fetched; the hint says where to put it by hand.
         StoreError: When there is not enough space, or it can't be written.
     """
-    one, folder = _find(name), out / name
+    one, folder = find_set(name), out / name
     found = _already(name, folder)
     if found is None and not one.url:
         raise InputError(
@@ -127,12 +127,17 @@ def fetch_set(name: str, out: Path, progress: Progress) -> Fetched:
     return replace(found, stated=one.images, hr=one.hr, pairs=pairs)
 
 
-def _find(name: str) -> PublicSet:
+def find_set(name: str) -> PublicSet:
+    """The set of a name.
+
+    Raises:
+        ConfigError: When there is none; names the nearest.
+    """
     sets = public_sets()
     if name in sets:
         return sets[name]
     close = difflib.get_close_matches(name.lower(), sets, n=3, cutoff=0.4)
-    close = [other for other in sets if other.startswith(name.lower())] or close or list(sets)
+    close = close or [other for other in sets if other.startswith(name.lower())] or list(sets)
     raise ConfigError(
         f"no data set is called {name!r}; there are {', '.join(close)}",
         hint="see all with: edgesr data fetch --list",

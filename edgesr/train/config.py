@@ -73,6 +73,9 @@ class DataConfig(Config):
     --degrade`` takes."""
     sharpen: bool = False
     """Trains towards the unsharp-masked large image, as Real-ESRGAN does."""
+    soften: float = Field(default=0.0, ge=0, le=4)
+    """Trains towards the large image under a Gaussian of so many pixels: what a small image does
+    not tell is then left pale, where a sharp target makes a network guess strokes."""
     overlays: bool = False
     """Draws captions, name tags and pointers on the large image before a patch is cut from it,
     where its small image is made here."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+import signal
 from collections.abc import Iterator
 
 import torch
@@ -19,10 +20,13 @@ def memory_hint(stage: StageConfig) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ConnectionError, EOFError) as error:
         reason = (str(error).splitlines() or [""])[0].strip()[:160]
         train = stage.train
-        if "DataLoader worker" in reason:  # torch tells of it by a signal, wherever we are
+        # torch tells of it in a signal handler, wherever we are, or the pipe to it breaks first
+        if "DataLoader worker" in reason or isinstance(error, ConnectionError | EOFError):
+            with contextlib.suppress(ValueError):  # and would tell again while we clear up
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             raise ConfigError(
                 f"a process that reads images ended, perhaps for want of memory: {reason}",
                 hint=f"go on with --resume and --set stage.{stage.name}.data.workers="

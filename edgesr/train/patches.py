@@ -6,7 +6,7 @@ its key; so the batch of step t is the same in a straight run, in a resumed one,
 number of workers.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from edgesr.data.augment import augment, cutblur
 from edgesr.data.degrade_overlay import lecture_overlay
+from edgesr.data.degrade_sharpen import soften
 from edgesr.data.images import RgbImage
 from edgesr.data.sources import Scene
 from edgesr.errors import EdgesrError, ImageError, InputError, PairsError
@@ -135,6 +136,8 @@ class PatchDataset(Dataset[Patch | EdgesrError]):
         lr, hr = self._filled(lr, hr, label)
         top, left = self._busiest(random, hr)
         target = hr[top * s : (top + side) * s, left * s : (left + side) * s]
+        if self.scenes.options.soften:
+            target = soften(target, self.scenes.options.soften)
         if lr is not None:
             return lr[top : top + side, left : left + side], target
         return self._degraded(random, hr, top, left), target
@@ -229,11 +232,12 @@ class Unreadable:
 
     def _check(self) -> None:
         if len(self._seen) > self._stage.data.max_unreadable:
-            raise too_many_unreadable(sorted(self._seen), self._stage.name)
+            raise too_many_unreadable(self._seen, self._stage.name)
 
 
-def too_many_unreadable(messages: Sequence[str], stage: str) -> InputError:
+def too_many_unreadable(messages: Collection[str], stage: str) -> InputError:
     """The error that ends a training whose images can't be read."""
+    messages = sorted(set(messages))
     return InputError(
         f"{len(messages)} training images can't be read, the last one: {messages[-1]}",
         hint="repair or remove them, or allow more: "

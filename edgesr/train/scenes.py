@@ -27,6 +27,8 @@ class SceneOptions:
     scale: int
     degrade: str = _FIXED
     sharpen: bool = False
+    soften: float = 0.0
+    """Sigma of the blur of a training patch's target, high-res pixels."""
     overlays: bool = False
     """Every patch is cut from an image with other things drawn on it, so none has a fixed lr."""
     cache_bytes: int = _CACHE_BYTES
@@ -101,7 +103,7 @@ def open_training(data: DataConfig, scale: int, seed: int) -> Scenes:
     _check_degradation(data.degrade)
     source = open_sources(data.train, scale, limit=data.limit, seed=seed)
     share = min(_CACHE_BYTES, psutil.virtual_memory().available // (4 * (data.workers + 1)))
-    options = SceneOptions(scale, data.degrade, data.sharpen, data.overlays, share)
+    options = SceneOptions(scale, data.degrade, data.sharpen, data.soften, data.overlays, share)
     return Scenes(source, options)
 
 

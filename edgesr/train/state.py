@@ -81,8 +81,14 @@ class StateFolder:
         self._config = config
 
     def refuse_another_training(self) -> None:
-        """Raises a UsageError where the folder holds a training already."""
-        if self._candidates():
+        """A start that failed in its first epoch is no training: it is written over.
+
+        Raises:
+            UsageError: When the folder holds epochs of a training, or is none.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is a file, not a folder", hint="choose another --out")
+        if self._epochs():
             raise UsageError(
                 f"{self.folder} already holds a training",
                 hint="continue it with --resume, or choose another --out",
@@ -150,8 +156,9 @@ class StateFolder:
         differing = _differing(_deciding(found), _deciding(self._config.model_dump(mode="json")))
         if differing:
             raise ConfigError(
-                f"{path} was trained with another config: {', '.join(differing)} differ",
-                hint="resume with the config it was started with, or choose another --out",
+                f"{path} was trained with another config: {', '.join(differing)}",
+                hint="resume with the config it was started with; to train on with another one, "
+                f"start from it: --set model.weights={self.folder / 'best_model.pt'} --out NEW",
             )
         names = set(Progressed.__dataclass_fields__)
         plain = {key: value for key, value in document["trainer"].items() if key in names}
@@ -217,25 +224,23 @@ _FREE = {"data": ("workers", "max_unreadable"), "train": ("keep_checkpoints", "s
 
 
 def _deciding(config: Any) -> Any:
-    """A config's tree without the keys that don't decide about the result."""
-    stages = [
-        {
+    """A config's tree without the keys that don't decide about the result, stages by name."""
+    stages = {
+        stage["name"]: {
             table: {k: v for k, v in keys.items() if k not in _FREE.get(table, ())}
             if isinstance(keys, dict)
             else keys
             for table, keys in stage.items()
         }
         for stage in config.get("stage", [])
-    ]
+    }
     return {**config, "stage": stages}
 
 
 def _differing(one: Any, other: Any, key: str = "") -> list[str]:
-    """Dotted keys at which two trees of plain values differ."""
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        one, other = dict(enumerate(one)), dict(enumerate(other))
+    """What differs between two trees of plain values: ``a.b was 1, is 2``."""
     if not (isinstance(one, dict) and isinstance(other, dict)):
-        return [] if one == other else [key]
+        return [] if one == other else [f"{key} was {one}, is {other}"]
     return [
         difference
         for name in sorted({*one, *other})

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 from edgesr.config import parse_config
 from edgesr.data.images import read_image
-from edgesr.errors import ConfigError, InputError, PairsError, StoreError
+from edgesr.errors import ConfigError, InputError, PairsError, StoreError, UsageError
 from edgesr.models.checkpoint import load_checkpoint, read_document
 from edgesr.models.registry import ModelSpec, build_model
 from edgesr.quality.text import TextScore
@@ -258,8 +258,9 @@ def test_a_worker_that_is_killed_is_no_bug_of_ours(pairs: Path, tmp_path: Path) 
         assert training.stderr
         line = next(line for line in training.stderr if "epoch 2/" in line)
         assert "images/s" in line
-        for child in psutil.Process(training.pid).children():
-            child.kill()
+        parent = psutil.Process(training.pid)
+        (worker,) = (each for each in parent.children() if each.cmdline() == parent.cmdline())
+        worker.kill()
         said = training.stderr.read()
         assert training.wait(60) == 3
     assert "a process that reads images ended" in said
@@ -289,6 +290,9 @@ def test_a_full_disk_keeps_the_state_before(
 def test_what_does_not_fit_is_said_first(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(PairsError, match="smaller than half the patch"):
         run(config(pairs, patch=500), tmp_path / "a")
+    run(config(pairs, epochs=1), tmp_path / "a")  # no epoch was trained there: it may start again
+    with pytest.raises(UsageError, match="is a file"):
+        run(config(pairs), pairs)
     document = tree(pairs)
     document["data"]["train"] = "slides:many:1"
     with pytest.raises(ConfigError, match="slides:COUNT:SEED"):

@@ -166,10 +166,10 @@ def _changes(source: SRModel, wanted: SRModel) -> str:
 
 
 def _nearness(source: SRModel, student: SRModel, crops: list[RgbImage]) -> list[str]:
-    """How near the start is to the source, in a sentence; nothing without images."""
+    """How near the start is to the source on the images it was made with; nothing without them."""
     if not crops:
         return []
     found = compare(source, student, [(crop, None) for crop in crops])["to_source"]
-    verdict = "better" if found["result"] > found["nearest"] else "NOT better"
-    near = f"{found['result']:.2f} dB from the source's output"
-    return [f"the start is {near}, {verdict} than nearest ({found['nearest']:.2f} dB)"]
+    near, nearest = found["result"], found["nearest"]
+    text = f"the start is {near:.2f} dB from the source's output, nearest {nearest:.2f} dB"
+    return [f"on the calibration images {text}"]
