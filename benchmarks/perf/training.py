@@ -1,6 +1,6 @@
 """Training speed against a plain PyTorch loop, and what the input pipeline can feed.
 
-    python benchmarks/perf/training.py [--images DIR] [--seconds 10] [--repeats 3]
+    python benchmarks/perf/training.py [--images SOURCE] [--seconds 10] [--repeats 3]
     python benchmarks/perf/training.py --waiting
 
 Both loops train the same network on the same images with the same batches of the same size, turn
@@ -17,7 +17,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,8 +28,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from edgesr.config import parse_config
 from edgesr.data.images import RgbImage
-from edgesr.data.make_pairs import PairOptions
-from edgesr.data.slides import write_slides
 from edgesr.models.registry import build_model
 from edgesr.train.config import StageConfig, TrainingConfig
 from edgesr.train.patches import PatchDataset, batches
@@ -169,7 +166,7 @@ def stage_of(network: str, images: str, *, workers: int, degrade: str = "bicubic
 def main() -> None:
     """Prints both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", help="folder of images; default: 8 rendered slides")
+    parser.add_argument("--images", default="slides:8:1", help="a source of large images")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--waiting", action="store_true")
@@ -181,23 +178,19 @@ def main() -> None:
     if options.waiting:
         compare_waiting(options.seconds, options.repeats)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        images = options.images or folder
-        if not options.images:
-            write_slides(Path(folder), 8, PairOptions(seed=1))
-        for network in NETWORKS:
-            for workers in (0, 1):
-                stage = stage_of(network, images, workers=workers)
-                speed = compare(network, stage, options.seconds, options.repeats)
-        for degrade in ("bicubic", "real", "real-esrgan", "lecture-video"):
-            for workers in (0, 2):
-                stage = stage_of("span", images, workers=workers, degrade=degrade)
-                fed = pipeline(stage, options.seconds)
-                print(
-                    f"pipeline alone, {degrade}, workers {workers}: {fed:.1f} batches/s, "
-                    f"{fed / speed:.1f} times what the SPAN-28 step takes",
-                    flush=True,
-                )
+    for network in NETWORKS:
+        for workers in (0, 1):
+            stage = stage_of(network, options.images, workers=workers)
+            speed = compare(network, stage, options.seconds, options.repeats)
+    for degrade in ("bicubic", "real", "real-esrgan", "lecture-video"):
+        for workers in (0, 2):
+            stage = stage_of("span", options.images, workers=workers, degrade=degrade)
+            fed = pipeline(stage, options.seconds)
+            print(
+                f"pipeline alone, {degrade}, workers {workers}: {fed:.1f} batches/s, "
+                f"{fed / speed:.1f} times what the SPAN-28 step takes",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

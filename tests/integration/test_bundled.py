@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from edgesr.assets import asset_names
-from edgesr.data.degrade import degrade_real
+from edgesr.config import parse_config
 from edgesr.data.resize import imresize
 from edgesr.data.slides import render_slide
 from edgesr.models.checkpoint import bundled_checkpoints, load_checkpoint
 from edgesr.quality.metrics import psnr_y
+from edgesr.quality.readability import ReadabilityBenchmark
 from edgesr.quality.runners import open_runner
-from edgesr.train.config import load_training_config, recipe_path
+from edgesr.train.config import TrainingConfig, load_training_config, recipe_path
 
 MARGIN_DB = {
     "elsr-x2-slides": 2.5, "elsr-x3-slides": 1.0, "espcn-x2-slides": 5.0,
@@ -21,7 +22,7 @@ RECIPES = {name: f"slides-{name.removesuffix('-slides')}" for name in MARGIN_DB}
 
 
 def test_every_bundled_checkpoint_has_a_margin_and_a_recipe() -> None:
-    assert set(bundled_checkpoints()) == {*MARGIN_DB, "residual-x2-lecture"}
+    assert set(bundled_checkpoints()) == {*MARGIN_DB, "span-x3-readable"}
     assert {*RECIPES.values(), "ocr-aware"} <= set(asset_names("recipes"))
 
 
@@ -39,22 +40,26 @@ def test_a_bundled_checkpoint_beats_bicubic(name: str) -> None:
     assert np.mean(gains) > MARGIN_DB[name]
 
 
-@pytest.mark.parametrize(
-    ("name", "recipe"), [*RECIPES.items(), ("residual-x2-lecture", "ocr-aware")]
-)
+@pytest.mark.parametrize(("name", "recipe"), [*RECIPES.items(), ("span-x3-readable", "ocr-aware")])
 def test_a_bundled_checkpoint_was_made_by_its_recipe(name: str, recipe: str) -> None:
     checkpoint = load_checkpoint(name)
     config = load_training_config(recipe_path(recipe))
-    assert checkpoint.provenance["config"] == config.model_dump(mode="json")
+    kept = checkpoint.provenance["config"]  # keys that are younger than the file have defaults
+    assert parse_config(kept, TrainingConfig, source=name) == config
     assert checkpoint.spec.arch == config.stage[-1].model.arch
     assert checkpoint.path.stat().st_size < 1_000_000
 
 
-def test_the_readable_one_sees_through_noise() -> None:
-    """What the error rate was lowered on: slides that are soft, noisy and JPEG-coded."""
-    clean, lecture = (open_runner(name) for name in ("residual-x2-slides", "residual-x2-lecture"))
-    bicubic = open_runner("bicubic", scale=2)
-    hr = render_slide(4242, 0).image
-    lr = degrade_real(hr, 2, np.random.default_rng(1))
-    best, others = lecture.upscale(lr), (clean.upscale(lr), bicubic.upscale(lr))
-    assert all(psnr_y(best, hr, 2) > psnr_y(other, hr, 2) + 0.3 for other in others)
+@pytest.mark.slow
+def test_the_readable_one_is_read_better_than_bicubic() -> None:
+    """On slides of a seed that neither training nor selection saw; six, to take seconds."""
+    benchmark = ReadabilityBenchmark()
+    errors: dict[str, list[float]] = {"bicubic": [], "span-x3-readable": []}
+    for index in range(6):
+        slide = render_slide(4243, index)
+        hr = slide.image[:720, :1278]
+        for name, rates in errors.items():
+            sr = open_runner(name, scale=3).upscale(imresize(hr, 1 / 3))
+            score = benchmark.score(sr, text=slide.text, hr=hr)
+            rates.append(score.cer or 0.0)
+    assert np.mean(errors["span-x3-readable"]) < np.mean(errors["bicubic"])
