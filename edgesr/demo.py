@@ -12,7 +12,7 @@ from edgesr.assets import asset
 from edgesr.config import load_config
 from edgesr.errors import UsageError
 from edgesr.files import write_bytes
-from edgesr.results.manifest import VARIANTS
+from edgesr.results.manifest import Variant
 from edgesr.results.store import Candidate, RunFolder, Workspace
 
 Progress = Callable[[str, int, int], None]
@@ -23,6 +23,7 @@ SLIDES = {"training": (12, 31), "validation": (6, 33), "test": (3, 32)}
 DEGRADATION = "real"
 """The bundled checkpoints know clean slides only: here fine-tuning has something to learn."""
 NETWORKS = ("residual-x2-slides", "elsr-x2-slides")
+VARIANTS: tuple[Variant, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io")
 """The first is fine-tuned on the demo's slides, the second is taken as it is."""
 SCALE = 2
 

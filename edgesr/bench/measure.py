@@ -232,7 +232,8 @@ class Measurement:
         if reading.status != "ok":
             return self.standing
         found = low_count(reading.latency, self.suite)
-        integer = self.candidates[job.candidate].manifest.variant in {"int8", "int8-io"}
+        variant = self.candidates[job.candidate].manifest.variant
+        integer = variant in {"int8", "int8-io", "int8-island", "mixed"}  # int16 it refuses
         if integer and find_delegate(job.delegate).base == "gpu":
             found.append(doubt(Code.GPU_DEQUANTIZES))
         return found + self.standing

@@ -16,7 +16,9 @@ from edgesr.cli import (
     inspect,
     models,
     parse,
+    quantize_report,
     report,
+    sweep,
     train,
     transfer,
 )
@@ -61,6 +63,8 @@ app.command("train")(train.command)
 app.command("transfer")(transfer.command)
 app.command("eval")(evaluate.command)
 app.command("convert")(convert.command)
+app.command("sweep")(sweep.command)
+app.command("quantize-report")(quantize_report.command)
 app.command("inspect")(inspect.command)
 app.add_typer(devices.app, name="devices")
 app.command("doctor")(doctor.command)

@@ -32,7 +32,36 @@ def command(  # noqa: PLR0913 - one parameter per flag
     int8_io: Annotated[
         bool, typer.Option("--int8-io", help="Integers inside, uint8 pixels in and out.")
     ] = False,
-    all_variants: Annotated[bool, typer.Option("--all", help="All five.")] = False,
+    int8_island: Annotated[
+        bool,
+        typer.Option("--int8-island", help="As --int8, but PReLUs stay float (XNNPACK needs it)."),
+    ] = False,
+    int16x8: Annotated[
+        bool, typer.Option("--16x8", help="8-bit weights, 16-bit values between operations.")
+    ] = False,
+    mixed: Annotated[
+        bool,
+        typer.Option(
+            "--mixed", help="As --int8, but layers that lose most stay in half precision."
+        ),
+    ] = False,
+    all_variants: Annotated[
+        bool, typer.Option("--all", help="Every one that the network can have but --mixed.")
+    ] = False,
+    budget: Annotated[
+        float, typer.Option(metavar="DB", help="PSNR-Y that --mixed may lose against float.")
+    ] = 0.2,
+    ranges: Annotated[
+        Literal["minmax", "percentile", "mse"],
+        typer.Option(help="How the int8 variants find activation ranges in the images."),
+    ] = "mse",
+    rounding: Annotated[
+        Literal["nearest", "gptq", "adaround"],
+        typer.Option(help="How the int8 variants round weights; adaround takes minutes."),
+    ] = "gptq",
+    io: Annotated[
+        Literal["uint8", "int8"], typer.Option(help="Type of the pixels of --int8-io.")
+    ] = "uint8",
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -66,20 +95,25 @@ def command(  # noqa: PLR0913 - one parameter per flag
     Their pixels are compared with the checkpoint's. Either all variants asked for come out or
     none: a variant below its parity floor is an error.
     """
+    from edgesr.convert.integer import IntegerOptions
     from edgesr.convert.pipeline import ConvertRequest, convert
-    from edgesr.results.manifest import VARIANTS
+    from edgesr.results.manifest import Variant
     from edgesr.results.store import Workspace
 
-    asked = dict(zip(VARIANTS, (fp32, fp16, dynamic, int8, int8_io), strict=True))
-    variants = tuple(name for name, wanted in asked.items() if wanted or all_variants)
+    asked: dict[Variant, bool] = {
+        "fp32": fp32, "fp16": fp16, "dynamic": dynamic, "16x8": int16x8, "int8": int8,
+        "int8-io": int8_io, "int8-island": int8_island, "mixed": mixed,
+    }  # fmt: skip
+    chosen = tuple(name for name, wanted in asked.items() if wanted)
     request = ConvertRequest(
         checkpoint=checkpoint,
-        variants=variants or ("fp32",),
+        variants="all" if all_variants else chosen,
         size=parse_size(size),
         calibration=calibration,
         arch=arch,
         scale=scale,
         options={"activation": activation} if activation is not None else {},
+        integer=IntegerOptions(ranges, rounding, io, budget),
         backend=backend,
         out=out,
     )
@@ -117,7 +151,7 @@ def _document(candidate: "Candidate") -> dict[str, Any]:
 def _show(session: Session, candidates: "list[Candidate]") -> None:
     session.terminal.table(
         "",
-        ("name", "#KB", "#parity dB", "XNNPACK", "id"),
+        ("name", "#KB", "#parity dB", "#equal", "XNNPACK", "id"),
         [_row(candidate) for candidate in candidates],
     )
     for candidate in candidates:
@@ -130,10 +164,12 @@ def _show(session: Session, candidates: "list[Candidate]") -> None:
 def _row(candidate: "Candidate") -> tuple[str, ...]:
     manifest = candidate.manifest
     psnr_db, taken = manifest.parity.psnr_db, manifest.coverage["xnnpack"]
+    about = manifest.quantization
     return (
         manifest.name,
         f"{manifest.size_bytes / 1000:.1f}",
         "exact" if psnr_db is None else f"{psnr_db:.1f}",
+        f"{about.agreement.equal:.1%}" if about else "",
         f"{taken.nodes_delegated}/{taken.nodes_total} in {taken.partitions}",
         manifest.short_id,
     )

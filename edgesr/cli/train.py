@@ -87,7 +87,11 @@ def _show(session: Session, done: "TrainResult | tuple[StagePlan, ...]", *, as_j
     else:
         for stage in done.stages:
             session.terminal.print(_trained(stage))
-        session.terminal.note(f"next: edgesr convert {done.last.best} --all")
+        session.terminal.note(f"next: edgesr convert {done.last.best} {_variants(done.last)}")
+
+
+def _variants(stage: "StageResult") -> str:
+    return "--int8" if stage.quantizer else "--all"
 
 
 def _planned(plan: "StagePlan") -> str:

@@ -211,7 +211,15 @@ def _concatenation(most: int) -> Check:
 
 def _xnnpack_quantize(graph: Graph, op: Op) -> str | None:
     source, target = graph.tensors[op.inputs[0]].dtype, graph.tensors[op.outputs[0]].dtype
-    return None if source in ("float32", target) else f"from {source} to {target}"
+    if source not in ("float32", target):
+        return f"from {source} to {target}"
+    return _quantizes_to_bytes(graph, op)
+
+
+def _quantizes_to_bytes(graph: Graph, op: Op) -> str | None:
+    """No delegate knows 16-bit integers: nodes with int16 inputs are refused by their type."""
+    target = graph.tensors[op.outputs[0]].dtype
+    return None if target in BYTES else f"to {target}"
 
 
 def _xnnpack_scales(graph: Graph, op: Op) -> str | None:
@@ -295,7 +303,12 @@ DELEGATES: dict[str, DelegateRules] = {
         max_rank=4,
         max_partitions=1,
         unpacks_constants="all or none",
-        checks={"PRELU": _constant_alpha, "GATHER": _gpu_gather, "DEPTH_TO_SPACE": _block},
+        checks={
+            "QUANTIZE": _quantizes_to_bytes,
+            "PRELU": _constant_alpha,
+            "GATHER": _gpu_gather,
+            "DEPTH_TO_SPACE": _block,
+        },
     ),
     "nnapi": DelegateRules(
         dtypes={
@@ -312,7 +325,7 @@ DELEGATES: dict[str, DelegateRules] = {
         max_rank=4,
         max_partitions=3,
         unpacks_constants="folded",
-        checks={"PRELU": _constant_alpha},
+        checks={"QUANTIZE": _quantizes_to_bytes, "PRELU": _constant_alpha},
     ),
 }
 """NNAPI as of API 29; it is deprecated since Android 15 and kept for older phones."""

@@ -1,9 +1,11 @@
-"""The low-res images that calibrate integer ranges and that parity is measured on."""
+"""The images that calibrate integer ranges and that parity is measured on."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ SLIDE_SEED = 20
 _MOST_FILES = 28
 _MOST_CHECKED = 4
 _LEAST_CALIBRATION = 12
+_PIECE = 96
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,19 @@ class Samples:
     """Images for one conversion."""
 
     calibration: Images
-    """For the integer ranges; black and white are among the values."""
+    """For what a converter calibrates."""
     checked: Images
     """For parity; not used to calibrate unless there are fewer than four images in all."""
     source: str
     """Where they come from."""
     held_out: bool = True
     """Whether none of the checked images is among those for calibration."""
+    truth: Images | None = None
+    """The high-res images of those checked, N, s*H, s*W, 3; None where there are none."""
+    pieces: Images = field(default_factory=lambda: np.zeros((0, 0, 0, 3), np.float32))
+    """The part of every calibration image with most contrast, at most `_PIECE` pixels a side."""
+    pieces_truth: Images | None = None
+    """The high-res images of the pieces."""
 
 
 def load_samples(source: Path | None, scale: int, size: tuple[int, int]) -> Samples:
@@ -52,14 +61,15 @@ def load_samples(source: Path | None, scale: int, size: tuple[int, int]) -> Samp
     if source is None:
         images, name = _slides(scale), f"rendered slides, seed {SLIDE_SEED}"
     else:
-        images, name = [read_image(path) for path in _files(Path(source))], Path(source).name
+        images, name = _read(Path(source), scale), Path(source).name
     held = min(_MOST_CHECKED, len(images) // 4)
     kept = images[: len(images) - held]
     per_image = math.ceil(_LEAST_CALIBRATION / len(kept))
-    calibration = _stack([cut for image in kept for cut in crops(image, size, per_image)])
-    checked = _stack([crops(image, size, 1)[0] for image in images[len(kept) :] or kept[:4]])
-    calibration[0, 0, 0], calibration[0, 0, 1] = 0.0, 1.0  # the input's scale becomes 1/255
-    return Samples(calibration, checked, name, held_out=held > 0)
+    calibration = _stack([cut for image in kept for cut in crops(image.lr, size, per_image)])
+    checked, truth = _cut(images[len(kept) :] or kept[:4], size, 1, scale)
+    piece = (min(size[0], _PIECE), min(size[1], _PIECE))
+    pieces, pieces_truth = _cut(kept, piece, per_image, scale)
+    return Samples(calibration, checked, name, held > 0, truth, pieces, pieces_truth)
 
 
 def crops(image: NDArray[np.uint8], size: tuple[int, int], count: int) -> list[NDArray[np.uint8]]:
@@ -73,38 +83,97 @@ def crops(image: NDArray[np.uint8], size: tuple[int, int], count: int) -> list[N
     Returns:
         Pieces of shape H, W, 3 from a grid of three by three positions.
     """
+    image = _filled(image, size)
+    places = _places(image, size)[:count]
+    return [image[top : top + size[0], left : left + size[1]] for top, left in places]
+
+
+def _filled(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Mirrored at its lower and right border where it is too small."""
     missing = [max(0, want - have) for want, have in zip(size, image.shape[:2], strict=True)]
-    image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
+    return np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
+
+
+def _places(image: NDArray[np.uint8], size: tuple[int, int]) -> list[tuple[int, int]]:
+    """(top, left) of the pieces on the grid, those with most contrast first."""
     tops, lefts = (
         sorted({0, (have - want) // 2, have - want})
         for want, have in zip(size, image.shape[:2], strict=True)
     )
-    pieces = [
-        image[top : top + size[0], left : left + size[1]] for top, left in product(tops, lefts)
-    ]
-    return sorted(pieces, key=lambda piece: -float(piece.std()))[:count]
+
+    def contrast(place: tuple[int, int]) -> float:
+        top, left = place
+        return float(image[top : top + size[0], left : left + size[1]].std())
+
+    return sorted(product(tops, lefts), key=contrast, reverse=True)
+
+
+@dataclass(frozen=True)
+class _Image:
+    lr: NDArray[np.uint8]
+    hr: NDArray[np.uint8] | None = None
+    """At least s times as large, where there is one."""
+
+
+def _cut(
+    images: list[_Image], size: tuple[int, int], count: int, scale: int
+) -> tuple[Images, Images | None]:
+    """The ``count`` best pieces of each image; their high-res ones where all images have one."""
+    small, large = [], []
+    for image in images:
+        lr = _filled(image.lr, size)
+        hr = (
+            None
+            if image.hr is None
+            else _filled(image.hr, (lr.shape[0] * scale, lr.shape[1] * scale))
+        )
+        for top, left in _places(lr, size)[:count]:
+            small.append(lr[top : top + size[0], left : left + size[1]])
+            if hr is not None:
+                box = [
+                    slice(scale * at, scale * (at + side))
+                    for at, side in zip((top, left), size, strict=True)
+                ]
+                large.append(hr[box[0], box[1]])
+    return _stack(small), _stack(large) if len(large) == len(small) else None
 
 
 def _stack(pieces: list[NDArray[np.uint8]]) -> Images:
     return to_unit(np.stack(pieces))
 
 
-def _files(source: Path) -> list[Path]:
+def _read(source: Path, scale: int) -> list[_Image]:
+    """Images with their truth from pairs, without one from a folder."""
     if source.suffix == ".csv" or (source / "pairs.csv").is_file():
-        paths = [pair.lr for pair in pairs_from(source)]
-    elif source.is_dir():
+        pairs = _thinned(pairs_from(source), source)
+        return [_of_pair(read_image(pair.lr), read_image(pair.hr), scale) for pair in pairs]
+    if source.is_dir():
         paths = sorted(path for path in source.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    else:
-        raise InputError(
-            f"{source} is neither a folder of images nor a pairs.csv", hint="check --calibration"
-        )
-    if not paths:
+        return [_Image(read_image(path)) for path in _thinned(paths, source)]
+    raise InputError(
+        f"{source} is neither a folder of images nor a pairs.csv", hint="check --calibration"
+    )
+
+
+def _of_pair(lr: NDArray[np.uint8], hr: NDArray[np.uint8], scale: int) -> _Image:
+    """The truth only where it is ``scale`` times as large; a rest at its border may be missing."""
+    wanted = [side * scale for side in lr.shape[:2]]
+    fits = all(abs(have - want) < scale for have, want in zip(hr.shape[:2], wanted, strict=True))
+    return _Image(lr, hr[: wanted[0], : wanted[1]] if fits else None)
+
+
+Item = TypeVar("Item")
+
+
+def _thinned(items: Sequence[Item], source: Path) -> list[Item]:
+    """At most `_MOST_FILES`, evenly chosen."""
+    if not items:
         raise InputError(f"{source} holds no images", hint="check --calibration")
-    step = math.ceil(len(paths) / _MOST_FILES)
-    return paths[::step]
+    return list(items[:: math.ceil(len(items) / _MOST_FILES)])
 
 
-def _slides(scale: int) -> list[NDArray[np.uint8]]:
+def _slides(scale: int) -> list[_Image]:
     from edgesr.data.slides import render_slide
 
-    return [imresize(render_slide(SLIDE_SEED, index).image, 1 / scale) for index in range(16)]
+    slides = [render_slide(SLIDE_SEED, index).image for index in range(16)]
+    return [_of_pair(imresize(slide, 1 / scale), slide, scale) for slide in slides]

@@ -94,40 +94,34 @@ def _dynamic(saved_model: str, _images: "Images", _made: dict[str, bytes]) -> by
     return bytes(converter.convert())
 
 
-def _int8(saved_model: str, images: "Images", made: dict[str, bytes]) -> bytes:
-    """The converter's ranges and scales, and weights rounded against the float file."""
-    import tensorflow as tf
+def _int16x8(saved_model: str, images: "Images", _made: dict[str, bytes]) -> bytes:
+    """int16 between operations, int8 weights, int64 biases.
 
-    from edgesr.convert.rounding import round_weights
+    What has no int16 kernel (DEPTH_TO_SPACE) or none that the converter knows (PRELU) stays float,
+    between a DEQUANTIZE and a QUANTIZE. Source: TensorFlow's guide to post-training quantization,
+    "16-bit activations with 8-bit weights".
+    """
+    import tensorflow as tf
 
     def samples() -> Iterator[list[Any]]:
         for image in images:
             yield [image[np.newaxis]]
 
-    converter = _converter(saved_model)
+    sets, converter = tf.lite.OpsSet, _converter(saved_model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.target_spec.supported_ops = [
+        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+        sets.TFLITE_BUILTINS,
+    ]
     converter.representative_dataset = samples
-    nearest = bytes(converter.convert())
-    fp32 = made.get("fp32") or _fp32(saved_model, images, made)
-    return round_weights(nearest, fp32, images)
-
-
-def _int8_io(saved_model: str, images: "Images", made: dict[str, bytes]) -> bytes:
-    """The int8 file with other ends, as the converter itself does it; saves calibrating again."""
-    import tensorflow as tf
-    from tensorflow.lite.python import util  # type: ignore[import-untyped]
-
-    int8 = made.get("int8") or _int8(saved_model, images, made)
-    return bytes(util.modify_model_io_type(int8, tf.uint8, tf.uint8))
+    return bytes(converter.convert())
 
 
 _VARIANTS: dict[str, Callable[[str, "Images", dict[str, bytes]], bytes]] = {
     "fp32": _fp32,
     "fp16": _fp16,
     "dynamic": _dynamic,
-    "int8": _int8,
-    "int8-io": _int8_io,
+    "16x8": _int16x8,
 }
 
 

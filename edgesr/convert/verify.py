@@ -18,12 +18,15 @@ FLOORS_DB: dict[Variant, float] = {
     "fp32": 100.0,
     "fp16": 50.0,
     "dynamic": 35.0,
+    "16x8": 35.0,
     "int8": 30.0,
     "int8-io": 30.0,
+    "int8-island": 30.0,
+    "mixed": 30.0,
 }
 """PSNR against the checkpoint that a variant must reach, peak 1.0."""
 
-CLAMPED: frozenset[Variant] = frozenset({"int8", "int8-io"})
+CLAMPED: frozenset[Variant] = frozenset({"int8", "int8-io", "int8-island", "mixed"})
 """Variants whose output can't leave [0, 1]; for them the checkpoint's is clamped too."""
 
 

@@ -7,7 +7,7 @@ import pickletools
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def load_checkpoint(
     document = _read(path)
     if document.get("format") == FORMAT:
         spec, state, provenance = _ours(path, document)
-        spec = ModelSpec(spec.arch, spec.scale, {**spec.options, **(options or {})})
+        spec = replace(spec, options={**spec.options, **(options or {})})
         notes: tuple[str, ...] = ()
     else:
         state, provenance = _weights(path, document), {}

@@ -5,6 +5,7 @@ layer names as in the ELSR-torch repository, whose checkpoints load.
 """
 
 import copy
+from collections import OrderedDict
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -57,8 +58,9 @@ class ELSR(SRModel):
         block = copy.deepcopy(self.layer2_4)
         block.prelu = per_channel_prelu(block.prelu, block.conv1.out_channels)
         head = depth_to_space_order(self.layer5, self.spec.scale)
-        parts = (copy.deepcopy(self.layer1), block, head, DepthToSpace(self.spec.scale))
-        return nn.Sequential(*parts).eval()
+        layers = {"layer1": copy.deepcopy(self.layer1), "layer2_4": block, "layer5": head}
+        shuffle = DepthToSpace(self.spec.scale)
+        return nn.Sequential(OrderedDict(layers, shuffle=shuffle)).eval()
 
     def start_at_interpolation(self) -> None:
         """The image passes layer 1 and the block unchanged; the last conv enlarges it."""

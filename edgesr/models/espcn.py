@@ -5,6 +5,7 @@ Convolutional Neural Network" (Shi et al., 2016), on RGB; 26,796 parameters at x
 """
 
 import copy
+from collections import OrderedDict
 
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -54,8 +55,10 @@ class ESPCN(SRModel):
         """The same layers, last conv in TFLite's order."""
         conv1, conv2 = copy.deepcopy(self.conv1), copy.deepcopy(self.conv2)
         head = depth_to_space_order(self.conv3, self.spec.scale)
-        act = copy.deepcopy(self.activation)
-        return nn.Sequential(conv1, act, conv2, act, head, DepthToSpace(self.spec.scale)).eval()
+        act1, act2 = copy.deepcopy(self.activation), copy.deepcopy(self.activation)
+        layers = {"conv1": conv1, "act1": act1, "conv2": conv2, "act2": act2, "conv3": head}
+        shuffle = DepthToSpace(self.spec.scale)
+        return nn.Sequential(OrderedDict(layers, shuffle=shuffle)).eval()
 
     def start_at_interpolation(self) -> None:
         """The image passes two layers unchanged (ReLU keeps [0, 1]); the last one enlarges it."""

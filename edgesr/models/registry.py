@@ -27,20 +27,24 @@ class ModelSpec:
         arch: Name in the registry.
         scale: Enlargement ``s``: 2, 3 or 4.
         options: Sizes and switches; those left out take the architecture's defaults.
+        quantizer: Name of the method that the network is quantized by; empty for float.
     """
 
     arch: str
     scale: int
     options: Options = field(default_factory=dict)
+    quantizer: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"arch": self.arch, "scale": self.scale, "options": dict(self.options)}
+        tree = {"arch": self.arch, "scale": self.scale, "options": dict(self.options)}
+        return {**tree, "quantizer": self.quantizer} if self.quantizer else tree
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> "ModelSpec":
         """Inverse of `to_dict`."""
-        return cls(str(tree["arch"]), int(tree["scale"]), dict(tree.get("options", {})))
+        arch, scale = str(tree["arch"]), int(tree["scale"])
+        return cls(arch, scale, dict(tree.get("options", {})), str(tree.get("quantizer", "")))
 
 
 class SRModel(nn.Module, ABC):
@@ -158,8 +162,12 @@ def build_model(spec: ModelSpec) -> SRModel:
     """Builds a network with fresh weights.
 
     Raises:
-        UsageError: When the architecture or an option is not known.
+        UsageError: When the architecture, an option or the quantizer is not known.
     """
+    if spec.quantizer:  # found by name, as architectures are: quantize is built on this package
+        quantized = importlib.import_module("edgesr.quantize.network")
+        model: SRModel = quantized.QuantizedNetwork(spec)
+        return model
     known = architectures()
     if spec.arch not in known:
         close = difflib.get_close_matches(spec.arch, known, n=1)

@@ -3,14 +3,15 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 
 from edgesr import __version__
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
+from edgesr.report.content import Content, PlotOnPage
 from edgesr.report.crops import Scene
 from edgesr.report.devices import devices, devices_section, notice
+from edgesr.report.integer import TITLE, integer_section
 from edgesr.report.provenance import candidate_facts, run_facts
 from edgesr.report.results import results
 from edgesr.report.table import html_table
@@ -18,31 +19,6 @@ from edgesr.report.text import Markup, element, join, plural, short
 
 GENERATOR = "edgesr report"
 """How a page is recognised as ours."""
-
-
-@dataclass(frozen=True)
-class PlotOnPage:
-    """One drawn plot."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    note: str
-    wide: Markup
-    """SVG for wide screens."""
-    narrow: Markup
-    """SVG for phones."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """All that the page shows."""
-
-    runs: tuple[RunData, ...]
-    jobs: tuple[JobSummary, ...]
-    plots: tuple[PlotOnPage, ...]
-    scenes: tuple[Scene, ...]
 
 
 def document(content: Content) -> str:
@@ -87,6 +63,7 @@ def _header(content: Content) -> Markup:
     when = str(first.get("created_at") or "")
     names = ", ".join(short(run.name, 40) for run in content.runs[:4])
     links = [("results", "Results"), ("devices", "Devices")]
+    links += [("integers", TITLE)] if content.integers else []
     links += [(p.name, p.title) for p in content.plots]
     links += [("pictures", "Pictures")] if content.scenes else []
     links += [("table", "All jobs"), ("provenance", "Provenance")]
@@ -108,7 +85,9 @@ def _header(content: Content) -> Markup:
 
 def _sections(content: Content) -> list[Markup]:
     found = devices(content.runs)
-    sections = [results(content.jobs, notice(found)), devices_section(found)]
+    first = results(content.jobs, content.integers, notice(found))
+    sections = [first, devices_section(found)]
+    sections += [integer_section(content.integers)] if content.integers else []
     sections += [_plot(one) for one in content.plots]
     if content.scenes:
         sections.append(_pictures(content.scenes))

@@ -9,9 +9,11 @@ from edgesr.analysis.rows import read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise, summary_frame
 from edgesr.errors import UsageError
 from edgesr.files import atomic_folder, store_errors
+from edgesr.report.content import Content, PlotOnPage
 from edgesr.report.crops import scenes
-from edgesr.report.document import GENERATOR, Content, PlotOnPage, document
+from edgesr.report.document import GENERATOR, document
 from edgesr.report.figures.registry import Frame, Plot, all_plots
+from edgesr.report.integer import compare
 from edgesr.report.markdown import markdown_report
 from edgesr.report.text import Markup
 from edgesr.results.store import RunFolder
@@ -66,9 +68,9 @@ def write_report(request: ReportRequest, progress: Progress | None = None) -> Pa
         pictures = steps.done("pictures", tuple(scenes(runs, jobs)))
         rows.to_csv(folder / "results.csv", index=False)
         summary_frame(jobs).to_csv(folder / "summary.csv", index=False)
-        files = [(f"{plot.name}.png", plot.title) for plot in shown]
-        _write(folder / "report.md", markdown_report(runs, jobs, files))
-        _write(folder / "index.html", document(Content(runs, jobs, shown, pictures)))
+        content = Content(runs, jobs, shown, pictures, tuple(compare(runs, rows, jobs)))
+        _write(folder / "report.md", markdown_report(content))
+        _write(folder / "index.html", document(content))
         steps.done("page", None)
     return request.folder / "index.html"
 

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade
 from edgesr.report.headline import NO_CRITERIA, headline, panels
+from edgesr.report.integer import Comparison, integer_findings
 from edgesr.report.table import doubt_reasons, grade
 from edgesr.report.text import Markup, element, plural, short
 from edgesr.report.wording import NOT_AN_APP, TRUST_LEGEND, delegate_words
 
 
-def results(jobs: Sequence[JobSummary], notice: str = "") -> Markup:
+def results(
+    jobs: Sequence[JobSummary], integers: Sequence[Comparison] = (), notice: str = ""
+) -> Markup:
     """The page's first section.
 
     Args:
         jobs: All jobs.
+        integers: Integer files against fp32.
         notice: What to know before reading on; empty for nothing.
     """
     found = panels(jobs)
@@ -30,6 +34,7 @@ def results(jobs: Sequence[JobSummary], notice: str = "") -> Markup:
         _tally(jobs),
         *(cards or [empty]),
         element("p", f"{NO_CRITERIA} {NOT_AN_APP} Trust: {TRUST_LEGEND}.", class_="quiet"),
+        *integer_findings(integers),
         *_trouble(jobs),
         *_doubts(jobs),
         id="results",

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,8 +10,8 @@ from edgesr.errors import StoreError
 
 SCHEMA = 1
 
-Variant = Literal["fp32", "fp16", "dynamic", "int8", "int8-io"]
-VARIANTS: tuple[Variant, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io")
+Variant = Literal["fp32", "fp16", "dynamic", "16x8", "int8", "int8-io", "int8-island", "mixed"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 class _Part(BaseModel):
@@ -71,6 +71,36 @@ class Coverage(_Part):
     """Operation name -> why the delegate refuses it."""
 
 
+class Agreement(_Part):
+    """How far an integer file is from the quantized network that it was written from."""
+
+    equal: float
+    """Share of the output values that are the same 255th."""
+    max_steps: int
+    """Largest difference in 255ths."""
+    psnr_y: float | None
+    """dB of the file against the truth; None where the images have none."""
+    network_psnr_y: float | None
+    """dB of the network, computed in float with the file's integers."""
+    grid_loss_db: float | None = None
+    """What the int8 grid costs a method whose own levels don't lie on it (APoT); else None."""
+    images: int
+
+
+class Quantization(_Part):
+    """How a candidate came to its integers."""
+
+    method: str
+    """Of quantization-aware training, or ``ptq``: after training."""
+    ranges: str | None = None
+    """How activation ranges were found: ``minmax``, ``percentile``, ``mse``; None where trained."""
+    rounding: str | None = None
+    """How weights were rounded: ``nearest``, ``gptq``, ``adaround``; None where trained."""
+    float_layers: tuple[str, ...] = ()
+    """Convs and PReLUs that stayed float."""
+    agreement: Agreement
+
+
 class Source(_Part):
     """Where the weights came from."""
 
@@ -100,6 +130,8 @@ class Manifest(_Part):
     source: Source
     calibration: str | None = None
     """Which images calibrated the integer ranges; None where there are none."""
+    quantization: Quantization | None = None
+    """Of the variants that edgesr quantizes itself; None for the others."""
     notes: tuple[str, ...] = ()
     """What a user should know about this candidate, one line each."""
     tools: dict[str, str]

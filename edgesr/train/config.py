@@ -6,7 +6,8 @@ A config is a table of defaults and a list of stages that override them::
     [model]                     # ModelConfig
     [data]                      # DataConfig
     [train]                     # TrainConfig
-    [[stage]]                   # keys of any of the three, or the tables themselves
+    [quantize]                  # QuantizeConfig; without it everything stays float
+    [[stage]]                   # keys of any of the four, or the tables themselves
     name = "x4"
     scale = 4
     loss = "mse"
@@ -16,7 +17,6 @@ Without ``[[stage]]`` there is one stage, called ``main``.
 """
 
 import difflib
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,7 +24,11 @@ from pydantic import Field, field_validator, model_validator
 
 from edgesr.assets import asset, asset_folder
 from edgesr.config import Config, load_config
+from edgesr.errors import UsageError
 from edgesr.models.registry import ModelSpec
+from edgesr.quantize.method import find_method
+from edgesr.quantize.ranges import Finder
+from edgesr.train.spread import spelt_out, spread
 
 Options = dict[str, int | float | str | bool]
 
@@ -200,7 +204,7 @@ class TrainConfig(Config):
     """Validation images of which a picture is written with every validation."""
 
     precision: Literal["auto", "no", "bf16"] = "auto"
-    """``auto`` is bf16 on CUDA and float32 elsewhere."""
+    """``auto`` is bf16 on CUDA and float32 elsewhere, and where any stage is quantized."""
     channels_last: bool = True
     """Memory layout N, H, W, C, which convolutions prefer."""
     compile: bool = False
@@ -226,6 +230,28 @@ class TrainConfig(Config):
         return value
 
 
+class QuantizeConfig(Config):
+    """``[quantize]``: training for 8 bits, of a network that is trained already."""
+
+    method: str = ""
+    """How weights and activations are rounded: a name such as ``lsq``; empty trains in float."""
+    ranges: Finder = "mse"
+    """How the first range of an activation is found: ``minmax``, ``percentile`` (all but 0.01 % on
+    each side) or ``mse`` (least squared error)."""
+    calibration: int = Field(default=16, ge=1)
+    """Training images on which ranges are found."""
+    penalty: float = Field(default=1e-5, ge=0)
+    """Weight of the method's own term of the loss, where it has one: PACT's squared clips."""
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return find_method(value).name if value else value
+        except UsageError as error:
+            raise ValueError(f"{error}; {error.hint}") from error
+
+
 LOSS_NAMES = ("l1", "mse", "charbonnier", "text", "fft", "perceptual", "adversarial", "distill")
 """Every loss that ``[train] loss`` may weigh."""
 
@@ -241,6 +267,8 @@ class StageConfig(Config):
     """Which images."""
     train: TrainConfig
     """Which way."""
+    quantize: QuantizeConfig = QuantizeConfig()
+    """In 8 bits or in float."""
 
     @property
     def steps(self) -> int:
@@ -259,29 +287,13 @@ class TrainingConfig(Config):
     @classmethod
     def spelt_out(cls, tree: dict[str, Any]) -> dict[str, Any]:
         """Stages by name, each of their keys in its table; one stage where none is written."""
-        stages = tree.get("stage", [{}])
-        return {**tree, "stage": _named(stages) if isinstance(stages, list) else stages}
+        return spelt_out(tree, _TABLES)
 
     @model_validator(mode="before")
     @classmethod
     def _spread_defaults(cls, tree: Any) -> Any:
         """Makes every stage complete."""
-        if not isinstance(tree, dict):
-            return tree
-        defaults = {name: tree[name] for name in _TABLES if name in tree}
-        rest = {key: value for key, value in tree.items() if key not in _TABLES}
-        for key in rest:
-            _insist_known(key, ("seed", "stage", *_TABLES), "a training")
-        for name, table in defaults.items():
-            _insist_table(name, table)
-            for key in table:
-                _insist_known(key, _TABLES[name].model_fields, f"[{name}]")
-        stages = rest.get("stage", [{}])
-        if not isinstance(stages, list | tuple):
-            raise ValueError("stage is a list of tables: write [[stage]]")  # noqa: TRY004
-        first, later = defaults, _without_start(defaults)
-        complete = [_complete(later if n else first, each) for n, each in enumerate(_named(stages))]
-        return {**rest, "stage": complete}
+        return spread(tree, _TABLES) if isinstance(tree, dict) else tree
 
     @model_validator(mode="after")
     def _names_hold(self) -> Self:
@@ -300,72 +312,12 @@ class TrainingConfig(Config):
         return self
 
 
-_TABLES: dict[str, type[Config]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
-
-
-def _named(stages: Sequence[Any]) -> list[Any]:
-    """Every stage with a name, and with its keys in the tables that have them."""
-    names = ["main"] if len(stages) == 1 else [f"stage{n}" for n in range(1, len(stages) + 1)]
-    return [
-        {"name": name, **_nested(stage)} if isinstance(stage, dict) else stage
-        for name, stage in zip(names, stages, strict=True)
-    ]
-
-
-def _nested(stage: dict[str, Any]) -> dict[str, Any]:
-    """Moves keys that stand alone into their table, where they win; strange ones stay."""
-    nested = {k: dict(v) if k in _TABLES and isinstance(v, dict) else v for k, v in stage.items()}
-    for key in stage:
-        owner = next((t for t, kind in _TABLES.items() if key in kind.model_fields), None)
-        if owner and key not in _TABLES and isinstance(nested.setdefault(owner, {}), dict):
-            nested[owner] = _merged(nested[owner], {key: nested.pop(key)})
-    return nested
-
-
-_START = ("weights", "transfer")
-
-
-def _without_start(defaults: dict[str, Any]) -> dict[str, Any]:
-    """Defaults of a later stage, which goes on from the one before it."""
-    model = dict(defaults.get("model", {}))
-    return {**defaults, "model": {k: v for k, v in model.items() if k not in _START}}
-
-
-def _complete(defaults: dict[str, Any], stage: Any) -> dict[str, Any]:
-    """A named and nested stage's tables over the defaults."""
-    _insist_table("[[stage]]", stage)
-    keys = {"name", *(key for kind in _TABLES.values() for key in kind.model_fields)} - {*_TABLES}
-    for key, value in stage.items():
-        _insist_known(key, {*_TABLES, *keys}, f"stage {stage['name']!r}")
-        if key in _TABLES:
-            _insist_table(f"stage {stage['name']!r}: {key}", value)
-    return _merged(defaults, stage)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Tables laid over each other, key by key; weights by name are replaced as a whole."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = below.get(key)
-        both = isinstance(value, dict) and isinstance(old, dict) and key not in _WHOLE
-        merged[key] = _merged(old, value) if both and old is not None else value
-    return merged
-
-
-_WHOLE = ("loss", "layers")
-"""Tables in which a key that is left out means that it does not count."""
-
-
-def _insist_table(name: str, value: Any) -> None:
-    if not isinstance(value, dict):
-        raise ValueError(f"{name} is a table, not {value!r}")  # noqa: TRY004 - pydantic catches it
-
-
-def _insist_known(key: str, known: Collection[str], where: str) -> None:
-    if key not in known:
-        close = difflib.get_close_matches(key, known, n=1)
-        meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
-        raise ValueError(f"{where} has no key {key!r}; {meant}")
+_TABLES: dict[str, type[Config]] = {
+    "model": ModelConfig,
+    "data": DataConfig,
+    "train": TrainConfig,
+    "quantize": QuantizeConfig,
+}
 
 
 def load_training_config(path: Path, overrides: tuple[str, ...] = ()) -> TrainingConfig:

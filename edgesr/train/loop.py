@@ -62,6 +62,8 @@ class StageResult:
     """Its best weights by ``[train] select``."""
     end: Validation
     """Of the best weights."""
+    quantizer: str = ""
+    """Method by which they are quantized; empty for float."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,7 @@ class Trainer:
             Validation(**self.state.start),  # type: ignore[arg-type]
             best,
             Validation(**self.state.chosen),  # type: ignore[arg-type]
+            stage.config.quantize.method,
         )
         if number + 1 < len(self.config.stage):
             self.state.stage, self.state.epoch, self.state.start = number + 1, 0, {}
@@ -388,8 +391,13 @@ def train(
 
 
 def _precision(config: TrainingConfig) -> str:
-    """The same for all stages: processes are joined once."""
+    """The same for all stages: processes are joined once.
+
+    Eight bits of bfloat16 hold no grid of 256 values.
+    """
     wanted = config.stage[0].train.precision
+    if wanted == "auto" and any(stage.quantize.method for stage in config.stage):
+        return "no"
     if wanted == "auto":
         return "bf16" if torch.cuda.is_available() else "no"
     return wanted

@@ -1,6 +1,5 @@
 """One stage: its images, its network, its epochs."""
 
-import contextlib
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,13 +9,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from edgesr.data.images import RgbImage
-from edgesr.errors import ConfigError, ImageError
+from edgesr.errors import ConfigError
 from edgesr.files import write_bytes
 from edgesr.models.checkpoint import encode
 from edgesr.models.registry import ModelSpec, SRModel, build_model
 from edgesr.quality.readability import ReadabilityBenchmark
 from edgesr.train.best import BEST
+from edgesr.train.calibration import Calibration
 from edgesr.train.config import StageConfig
 from edgesr.train.initial import initial_model
 from edgesr.train.patches import (
@@ -36,8 +35,6 @@ from edgesr.train.validate import Validation, Validator
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
 Note = Callable[[str], None]
-
-_CALIBRATION_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,8 @@ class Stage:
         if resumed:
             model = build_model(resumed).train()
         else:
-            model = initial_model(config, results, self._calibration, around.note)
+            calibration = Calibration(self.scenes, (around.seed, number))
+            model = initial_model(config, results, calibration, around.note)
         self.optimisation = Optimisation(around.accelerator, config, model, around.note)
         self._unreadable = Unreadable(config)
         self._dataset = PatchDataset(self.scenes, config, (around.seed, number))
@@ -199,13 +197,6 @@ class Stage:
             rate = done * self._images_a_step / max(seconds, 1e-9)
             text = f"{self.config.name}, epoch {epoch}/{train.epochs}, {rate:.0f} images/s"
             self._around.progress(text, step, self.config.steps)
-
-    def _calibration(self) -> list[RgbImage]:
-        images: list[RgbImage] = []
-        for index in range(min(_CALIBRATION_IMAGES, len(self.scenes))):
-            with contextlib.suppress(ImageError):  # named and counted when training meets it
-                images.append(self.scenes.whole(index)[0])
-        return images
 
 
 def _validator(accelerator: Accelerator, config: StageConfig) -> Validator:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgesr.errors import ConfigError
 from edgesr.models.registry import SRModel
+from edgesr.quantize.network import QuantizedNetwork
 from edgesr.train.adversarial import (
     UNetDiscriminator,
     discriminator_loss,
@@ -24,6 +25,8 @@ from edgesr.train.patches import Batch
 from edgesr.train.schedules import learning_rate
 
 ADVERSARIAL = "adversarial"
+QUANTIZER = "quantizer"
+"""What metrics.csv calls a quantization method's own term."""
 
 
 class DivergedError(Exception):
@@ -52,6 +55,7 @@ class Optimisation:
     ) -> None:
         self._accelerator = accelerator
         self._train = train = stage.train
+        self._penalty = stage.quantize.penalty
         self._layout = torch.channels_last if train.channels_last else torch.contiguous_format
         self._losses = build_losses(train, stage.model.scale, note)
         for _, loss in self._losses.values():
@@ -124,8 +128,16 @@ class Optimisation:
             with frozen(self.discriminator):
                 losses[ADVERSARIAL] = generator_loss(self.discriminator(sr))
             weights[ADVERSARIAL] = self._train.loss[ADVERSARIAL]
+        penalty = self._quantizer_term()
+        if penalty is not None:
+            losses[QUANTIZER], weights[QUANTIZER] = penalty, self._penalty
         losses["total"] = torch.stack([weights[name] * losses[name] for name in losses]).sum()
         return sr, losses
+
+    def _quantizer_term(self) -> Tensor | None:
+        """What the network's quantization method adds to the loss, where it does."""
+        network = self.network
+        return network.penalty() if isinstance(network, QuantizedNetwork) else None
 
     def _train_judge(self, outputs: Sequence[Tensor], batches: Sequence[Batch]) -> Tensor:
         """One step of the discriminator; returns its mean loss."""

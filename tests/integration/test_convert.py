@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
+from click.testing import Result
+from fixtures.quantized import quantized
 from typer.testing import CliRunner
 
 from edgesr.cli.app import app
@@ -17,10 +20,11 @@ from edgesr.convert.graph import read_graph
 from edgesr.convert.lint import expected_coverage, partitions
 from edgesr.convert.pipeline import ConvertRequest, convert
 from edgesr.convert.verify import FLOORS_DB
-from edgesr.data.images import write_png
+from edgesr.data.images import read_image, write_png
 from edgesr.errors import CheckpointError, ConversionError, ParityError, StoreError
 from edgesr.models.checkpoint import save_checkpoint
 from edgesr.models.registry import ModelSpec, build_model
+from edgesr.quantize.lsq import LsqActivation
 from edgesr.results.manifest import VARIANTS
 from edgesr.results.store import Candidate, Workspace
 
@@ -67,7 +71,7 @@ def made(
     arch, scale, options = request.param
     folder = tmp_path_factory.mktemp(arch)
     path = _checkpoint(folder, arch, scale, **options)
-    asked = ConvertRequest(str(path), VARIANTS, SIZE, images)
+    asked = ConvertRequest(str(path), "all", SIZE, images)
     return convert(asked, Workspace(folder / "work"))
 
 
@@ -89,7 +93,11 @@ def left_over(path: Path) -> set[int]:
 
 @pytest.mark.slow
 def test_all_variants_of_every_network(made: list[Candidate]) -> None:
-    assert [candidate.manifest.variant for candidate in made] == list(VARIANTS)
+    possible = set(VARIANTS) - {"mixed"}
+    if made[0].manifest.model.arch not in ("elsr", "srvgg"):
+        possible.remove("int8-island")
+    found = [candidate.manifest.variant for candidate in made]
+    assert found == [variant for variant in VARIANTS if variant in possible]
     for candidate in made:
         manifest, graph = candidate.manifest, read_graph(candidate.path)
         parity = manifest.parity
@@ -116,6 +124,10 @@ def test_integer_variants_are_integer_inside(made: list[Candidate]) -> None:
         graph = read_graph(by_variant[variant].path)
         for op in graph.ops[1:-1]:
             assert graph.tensors[op.outputs[0]].dtype == "int8", op.name
+        quantization = by_variant[variant].manifest.quantization
+        assert quantization is not None
+        assert (quantization.method, quantization.rounding) == ("ptq", "gptq")
+        assert quantization.agreement.equal > 0.8
     pixels = by_variant["int8-io"].manifest
     for tensor in (*pixels.inputs, *pixels.outputs):
         assert tensor.dtype == "uint8"
@@ -124,6 +136,7 @@ def test_integer_variants_are_integer_inside(made: list[Candidate]) -> None:
     assert by_variant["fp32"].manifest.inputs[0].dtype == "float32"
     assert by_variant["int8"].manifest.calibration == "low-res0"
     assert by_variant["fp32"].manifest.calibration is None
+    assert by_variant["fp32"].manifest.quantization is None
 
 
 def _elsr(tmp_path: Path) -> Path:
@@ -222,3 +235,76 @@ def test_inspect_imports_neither_torch_nor_tensorflow() -> None:
         "assert not {'torch', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def _convert(*arguments: object) -> Result:
+    common = ("--size", "24x32", "-q")
+    return CliRunner().invoke(app, ["convert", *map(str, arguments), *common])
+
+
+def test_ways_to_integers_are_candidates_of_their_own(tmp_path: Path, images: Path) -> None:
+    path, work = _elsr(tmp_path), tmp_path / "work"
+    ways = [(), ("--ranges", "minmax"), ("--ranges", "percentile"), ("--rounding", "nearest")]
+    for way in (*ways, ("--int8-io", "--io", "int8")):
+        result = _convert(path, "--int8", *way, "--calibration", images, "--workspace", work)
+        assert result.exit_code == 0, result.output
+    names = sorted(one.manifest.name for one in Workspace(work).candidates())
+    stem = "elsr-24x32-int8"
+    endings = ("", "-io-int8", "-minmax", "-nearest", "-percentile")
+    assert names == [f"{stem}{ending}" for ending in endings]
+    pixels = Workspace(work).candidate(f"{stem}-io-int8").manifest.inputs[0]
+    assert (pixels.dtype, pixels.zero_point, pixels.range) == ("int8", -128, (-128, 127))
+
+
+def test_a_network_trained_for_integers_carries_its_scales(tmp_path: Path, images: Path) -> None:
+    network = quantized("espcn")
+    with torch.no_grad():
+        cast("LsqActivation", network.activations["conv1"]).learned.factor.mul_(1.25)
+    save_checkpoint(tmp_path / "trained.pt", network, {})
+    work = Workspace(tmp_path / "work")
+    asked = ConvertRequest(str(tmp_path / "trained.pt"), "all", SIZE, images)
+    made = convert(asked, work)
+    assert [one.manifest.variant for one in made] == ["int8", "int8-io"]
+    for one in made:
+        about = one.manifest.quantization
+        assert about is not None
+        assert (about.method, about.ranges, about.rounding) == ("lsq", None, None)
+        assert about.agreement.equal >= 0.97
+        assert about.agreement.max_steps <= 2
+        tensors = {tensor.name: tensor for tensor in read_graph(one.path).tensors}
+        learned = tensors["conv1"].quantization
+        assert learned is not None
+        assert learned.scale[0] == pytest.approx(network.grids()["conv1"].scale, rel=1e-6)
+    float_wanted = _convert(tmp_path / "trained.pt", "--fp32", "--workspace", work.root)
+    assert float_wanted.exit_code == 2
+    assert "trained by lsq for integers" in float_wanted.output
+
+
+def test_the_most_sensitive_layers_stay_in_half_precision(tmp_path: Path, images: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    rows = [f"{path},{path.with_suffix('')}-hr.png," for path in sorted(images.glob("?.png"))]
+    for path in sorted(images.glob("?.png")):
+        large = np.repeat(np.repeat(read_image(path), 2, 0), 2, 1)
+        write_png(Path(f"{path.with_suffix('')}-hr.png"), large)
+    pairs.write_text("\n".join(["lr,hr,text", *rows]) + "\n")
+    path, work = _checkpoint(tmp_path, "residual"), tmp_path / "work"
+    arguments = (path, "--mixed", "--calibration", pairs, "--workspace", work)
+    result = _convert(*arguments, "--budget", "0.05", "--rounding", "nearest")
+    assert result.exit_code == 0, result.output
+    (one,) = Workspace(work).candidates()
+    about = one.manifest.quantization
+    assert about is not None
+    dtypes = {tensor.dtype for tensor in read_graph(one.path).tensors}
+    assert {"int8", "float32"} <= dtypes
+    for each in images.glob("?-hr.png"):
+        each.unlink()
+
+
+def test_what_a_network_can_not_become_is_said(tmp_path: Path, images: Path) -> None:
+    path = _checkpoint(tmp_path, "residual")
+    no_prelu = _convert(path, "--int8-island", "--calibration", images)
+    assert no_prelu.exit_code == 2
+    assert "no PReLU" in no_prelu.output
+    no_truth = _convert(path, "--mixed", "--calibration", images)
+    assert no_truth.exit_code == 2
+    assert "pairs.csv" in no_truth.output

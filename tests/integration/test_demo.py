@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgesr.demo import DemoRequest
+from edgesr.demo import VARIANTS, DemoRequest
 from edgesr.errors import UsageError
-from edgesr.results.manifest import VARIANTS
 
 
 @pytest.mark.parametrize("minutes", [0.5, 121, float("nan")])

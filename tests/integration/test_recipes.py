@@ -8,6 +8,7 @@ from edgesr.bench.runner import BenchRequest, run_bench
 from edgesr.bench.suite import load_suite
 from edgesr.convert.pipeline import ConvertRequest, convert
 from edgesr.models.checkpoint import load_checkpoint
+from edgesr.results.manifest import Variant
 from edgesr.results.store import Workspace
 from edgesr.train.config import load_training_config, recipe_path, recipes
 from edgesr.train.loop import TrainRequest, train
@@ -39,11 +40,13 @@ def test_a_recipe_runs_from_images_to_a_measured_candidate(name: str, tmp_path: 
     assert len(rows) == len(config.stage)
     assert all(float(row["train_loss"]) > 0 for row in rows)
     best = result.last.best
-    spec = load_checkpoint(best).spec
-    assert (spec.arch, spec.scale) == (config.stage[-1].model.arch, config.stage[-1].model.scale)
+    spec, last = load_checkpoint(best).spec, config.stage[-1]
+    assert (spec.arch, spec.scale) == (last.model.arch, last.model.scale)
+    assert spec.quantizer == last.quantize.method
 
     workspace = Workspace(tmp_path / "work")
-    candidates = convert(ConvertRequest(str(best), ("fp32",), (32, 48)), workspace)
+    variant: Variant = "int8" if spec.quantizer else "fp32"
+    candidates = convert(ConvertRequest(str(best), (variant,), (32, 48)), workspace)
     suite = load_suite("quick").model_copy(update={"rounds": 1, "threads": (1,)})
     request = BenchRequest(tuple(candidates), suite, delegates=("xnnpack",))
     (record,) = run_bench(request, workspace).run.records()

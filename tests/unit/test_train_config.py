@@ -103,6 +103,14 @@ def test_a_stage_is_the_defaults_with_its_own_keys_on_top(path: Path) -> None:
     assert second.train.loss == {"mse": 2.0}  # replaced as a whole
 
 
+def test_a_stage_is_float_unless_a_method_is_named(path: Path) -> None:
+    assert [stage.quantize.method for stage in stages(path)] == ["", ""]
+    assert [stage.quantize.method for stage in stages(path, "quantize.method=lsq")] == ["lsq"] * 2
+    first, second = stages(path, "stage.x4.method=lsq", "quantize.ranges=minmax")
+    assert (first.quantize.method, second.quantize.method) == ("", "lsq")
+    assert (first.quantize.ranges, second.quantize.ranges) == ("minmax", "minmax")
+
+
 def test_weights_of_the_model_table_are_where_the_first_stage_starts(path: Path) -> None:
     first, second = stages(path)
     assert (first.model.weights, first.model.transfer) == ("first.pt", "none")
@@ -221,6 +229,12 @@ def test_a_set_that_leads_nowhere_is_refused(
         ("[[stage]]\nepochs = 0", "stage.main.train.epochs: Input should be greater", ""),
         ("[[stage]]\ndata = {val = ''}", "needs at least one source of images", ""),
         ("[[stage]]\nprecision='no'\n[[stage]]", "all stages need the same precision", ""),
+        ("[quantize]\nmethod = 'lqs'",
+         "no quantization method is called 'lqs'; did you mean lsq? there are: ", ""),
+        ("[[stage]]\nmethod = 'nothing'", "no quantization method is called 'nothing'", ""),
+        ("[quantize]\nmehtod = 'lsq'", "[quantize] has no key 'mehtod'; did you mean 'method'", ""),
+        ("[[stage]]\nranges = 'max'", "stage.main.quantize.ranges: Input should be 'minmax'", ""),
+        ("[quantize]\ncalibration = 0", "stage.main.quantize.calibration: Input should", ""),
         ("[stage]\nlr = 1.0", "stage is a list of tables: write [[stage]]", ""),
         ("stage = [3]", "[[stage]] is a table, not 3", ""),
     ],
@@ -236,7 +250,7 @@ def test_a_mistake_is_told_with_its_place_and_the_likely_right_key(
     assert hint in error.hint
 
 
-@pytest.mark.parametrize("table", ["model", "data", "train"])
+@pytest.mark.parametrize("table", ["model", "data", "train", "quantize"])
 def test_a_table_that_is_none_is_told(table: str, path: Path) -> None:
     assert f"{table} is a table, not 3" in str(refused(path, f"{table}=3"))
 

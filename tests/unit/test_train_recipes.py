@@ -10,9 +10,12 @@ import pytest
 
 from edgesr.data.degrade import DEGRADATIONS
 from edgesr.models.registry import build_model
+from edgesr.quantize.method import methods
+from edgesr.quantize.ranges import Finder
 from edgesr.train.best import BEST, FILES
 from edgesr.train.config import (
     LOSS_NAMES,
+    QuantizeConfig,
     StageConfig,
     TrainConfig,
     load_training_config,
@@ -23,6 +26,15 @@ from edgesr.train.config import (
 NAMES = sorted(recipes())
 OF_SECONDS = ("demo-finetune", "elsr-tiny")
 """Made for the demo and for tests: no result of theirs is published."""
+FOR_8_BITS = {
+    "qat-lsq",
+    "qat-pact",
+    "qat-ste",
+    "qat-apot",
+    "qat-dorefa",
+    "qat-adaround",
+    "qat-span",
+}
 BASES = {f"slides-{name}" for name in ("elsr-x2", "elsr-x3", "espcn-x2", "residual-x2", "span-x2")}
 """They make the bundled checkpoints."""
 HELD_OUT = {32, *range(9000, 10000)}
@@ -42,7 +54,7 @@ def seeds(sources: tuple[str, ...]) -> set[int]:
 
 def test_the_list_is_complete() -> None:
     wanted = {"span-slides-finetune", "span-two-stage", "ocr-aware", "elsr-3step", "elsr-6step",
-              "srvgg-realesrgan", "espcn-float", *BASES, *OF_SECONDS}  # fmt: skip
+              "srvgg-realesrgan", "espcn-float", *FOR_8_BITS, *BASES, *OF_SECONDS}  # fmt: skip
     assert set(NAMES) == wanted
 
 
@@ -203,6 +215,31 @@ def test_espcn_float_has_relu_and_the_papers_loss() -> None:
     assert (stage.model.arch, stage.model.scale) == ("espcn", 2)
 
 
+@pytest.mark.parametrize("name", sorted(FOR_8_BITS))
+def test_a_recipe_for_8_bits_starts_from_float_at_a_low_rate(name: str) -> None:
+    (stage,) = stages(name)
+    assert stage.quantize.method == name.removeprefix("qat-").replace("span", "lsq")
+    weights = stage.model.weights
+    assert weights is not None
+    (base,) = stages(f"slides-{weights.removesuffix('-slides')}")
+    assert stage.train.lr <= base.train.lr / 10
+    assert stage.steps <= base.steps / 5
+    assert f"{stage.quantize.method}" in recipes()[name].lower().replace("straight-through", "ste")
+
+
+def test_every_method_has_a_recipe() -> None:
+    found = {stage.quantize.method for name in FOR_8_BITS for stage in stages(name)}
+    assert found == {*methods()} - {
+        "ptq"
+    }  # which learns no rounding: for files made after training
+
+
+def test_qat_span_is_taught_by_the_float_network_that_it_starts_from() -> None:
+    (stage,) = stages("qat-span")
+    assert stage.train.distill.teacher == stage.model.weights
+    assert stage.train.loss == {"l1": 0.5, "distill": 0.5}
+
+
 @pytest.mark.parametrize("name", sorted(BASES))
 def test_a_base_recipe_starts_at_interpolation_and_names_its_checkpoint(name: str) -> None:
     (stage,) = stages(name)
@@ -233,6 +270,7 @@ def test_the_page_about_training_names_every_choice(page: str) -> None:
     selections = get_args(TrainConfig.model_fields["select"].annotation)
     assert {*LOSS_NAMES, *DEGRADATIONS, *selections} <= words
     assert {*NAMES} - {*OF_SECONDS} - BASES <= words
+    assert {*methods(), *get_args(Finder), *QuantizeConfig.model_fields} <= words
     assert {BEST, *FILES, "last_model.pt", "metrics.csv"} <= words
 
 

@@ -38,7 +38,8 @@ THEME = {
 }
 """CSS variable -> its colour in the light theme (after Okabe and Ito, darkened for contrast)."""
 
-MARKERS = {"fp32": "o", "fp16": "s", "dynamic": "D", "int8": "^", "int8-io": "v"}
+MARKERS = {"fp32": "o", "fp16": "s", "dynamic": "D", "16x8": "p", "int8": "^", "int8-io": "v",
+           "int8-island": "<", "mixed": ">"}  # fmt: skip
 
 
 def delegate_colour(placed: str) -> str:

@@ -22,6 +22,7 @@ from edgesr.report.figures._style import (
 from edgesr.report.figures.registry import Drawing, Frame, plot
 from edgesr.report.headline import first_panels, panels
 from edgesr.report.text import plural, short
+from edgesr.results.manifest import VARIANTS
 
 HEIGHT, AXIS, LEFT = 340, 48, 46
 TITLE = 46
@@ -77,8 +78,8 @@ def _points(jobs: Sequence[JobSummary]) -> list[JobSummary]:
 
 
 def _variant_order(variant: str) -> tuple[int, str]:
-    known = ("fp32", "fp16", "dynamic", "int8", "int8-io")
-    return (known.index(variant) if variant in known else len(known), variant)
+    names: list[str] = list(VARIANTS)
+    return (names.index(variant) if variant in names else len(names), variant)
 
 
 def _draw_panel(axes: Axes, points: list[JobSummary]) -> int:

@@ -90,6 +90,11 @@ def prepare(source: SRModel, spec: ModelSpec, method: str) -> tuple[SRModel, str
     """
     if method not in METHODS:
         raise UsageError(f"no transfer is called {method!r}", hint=f"choose {', '.join(METHODS)}")
+    if source.spec.quantizer:
+        raise UsageError(
+            f"the source is quantized by {source.spec.quantizer}, for its own size and scale only",
+            hint="take over the float network that it was made from, and quantize the result",
+        )
     wanted = _fresh(_complete(source, spec))
     resized = _body(source) != _body(wanted)
     _check(source, wanted)

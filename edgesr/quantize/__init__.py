@@ -1,0 +1,1 @@
+"""Quantization: one method per file, and the network that they make of a float one."""

@@ -1,0 +1,36 @@
+"""What a report is made of, before it becomes a page or Markdown."""
+
+from dataclasses import dataclass
+
+from edgesr.analysis.rows import RunData
+from edgesr.analysis.summary import JobSummary
+from edgesr.report.crops import Scene
+from edgesr.report.integer import Comparison
+from edgesr.report.text import Markup
+
+
+@dataclass(frozen=True)
+class PlotOnPage:
+    """One drawn plot."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    note: str
+    wide: Markup
+    """SVG for wide screens."""
+    narrow: Markup
+    """SVG for phones."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that the page shows."""
+
+    runs: tuple[RunData, ...]
+    jobs: tuple[JobSummary, ...]
+    plots: tuple[PlotOnPage, ...]
+    scenes: tuple[Scene, ...]
+    integers: tuple[Comparison, ...]
+    """Integer files against fp32."""
