@@ -70,14 +70,18 @@ def learned(path: Path, key: str = "params") -> dict[str, torch.Tensor]:
     return found
 
 
-def test_it_ends_near_a_float_network_that_is_trained_alike(pairs: Path, tmp_path: Path) -> None:
-    short = {"epochs": 1, "steps_per_epoch": 30, "lr": 1e-4, "batch_size": 4, "ema": 0.9}
-    result = run(document(pairs, TRAINED, "lsq", **short), tmp_path / "out").last
-    same = run(document(pairs, TRAINED, "", **short), tmp_path / "float").last
-    assert result.start.psnr_y < same.start.psnr_y - 0.05
-    assert same.start.psnr_y + 1 < result.end.psnr_y
-    assert same.end.psnr_y - 0.4 < result.end.psnr_y < same.end.psnr_y
-    assert (result.quantizer, same.quantizer) == ("lsq", "")
+def test_it_comes_nearer_to_the_float_network(pairs: Path, start: Path, tmp_path: Path) -> None:
+    """Where the float network's own output is the truth, all that is lost is rounding."""
+    runner = open_runner(str(start))
+    for number in range(3):
+        small = read_image(pairs.parent / f"lr{number}.png")
+        write_png(pairs.parent / f"hr{number}.png", runner.upscale(small))
+    teacher = {"loss": "distill", "distill": {"teacher": str(start)}, "select": "last"}
+    short = {"epochs": 1, "steps_per_epoch": 60, "lr": 2e-4, "batch_size": 4, "ema": 0.9}
+    result = run(document(pairs, start, "lsq", **short, **teacher), tmp_path / "out").last
+    assert result.quantizer == "lsq"
+    assert 40 < result.start.psnr_y < 60
+    assert result.end.psnr_y > result.start.psnr_y + 0.3
 
 
 @pytest.mark.parametrize("method", METHODS)

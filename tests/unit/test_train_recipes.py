@@ -237,7 +237,7 @@ def test_every_method_has_a_recipe() -> None:
 def test_qat_span_is_taught_by_the_float_network_that_it_starts_from() -> None:
     (stage,) = stages("qat-span")
     assert stage.train.distill.teacher == stage.model.weights
-    assert stage.train.loss == {"l1": 0.5, "distill": 0.5}
+    assert stage.train.loss["distill"] > stage.train.loss["l1"]
 
 
 @pytest.mark.parametrize("name", sorted(BASES))
