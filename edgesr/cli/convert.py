@@ -107,7 +107,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     chosen = tuple(name for name, wanted in asked.items() if wanted)
     request = ConvertRequest(
         checkpoint=checkpoint,
-        variants="all" if all_variants else chosen,
+        variants=("all", *chosen) if all_variants else chosen,
         size=parse_size(size),
         calibration=calibration,
         arch=arch,
@@ -123,6 +123,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
         session.terminal.note(
             "calibrated and compared on rendered slides; give images like yours with --calibration"
         )
+    if mixed and not any(each.manifest.variant == "mixed" for each in candidates):
+        session.terminal.note(f"mixed is int8: within {budget:g} dB nothing has to stay float")
     if json:
         session.terminal.json([_document(candidate) for candidate in candidates])
     else:

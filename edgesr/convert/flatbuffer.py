@@ -143,15 +143,13 @@ class TfliteWriter:
 
     def finish(self, given: int, made: int) -> bytes:
         """The file's bytes, with one signature: ``input`` -> ``output``."""
-        from ai_edge_litert.tools import flatbuffer_utils
-
         self.graph.inputs, self.graph.outputs = [given], [made]
         signature = self._schema.SignatureDefT()
         signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
         signature.inputs = [self._named("input", given)]
         signature.outputs = [self._named("output", made)]
         self.model.signatureDefs = [signature]
-        return bytes(flatbuffer_utils.convert_object_to_bytearray(self.model))
+        return pack(self.model)
 
     def _named(self, name: str, tensor: int) -> Any:
         entry = self._schema.TensorMapT()
@@ -159,6 +157,25 @@ class TfliteWriter:
         return entry
 
 
+def pack(model: Any) -> bytes:
+    """A model in object form as the bytes of a file.
+
+    The schema wants constants at multiples of 16 bytes, for kernels that read them where the file
+    is mapped; the generated Python code does not see to that.
+    """
+    import flatbuffers
+
+    class Builder(flatbuffers.Builder):  # type: ignore[misc]
+        def StartVector(self, element: int, count: int, alignment: int) -> Any:  # noqa: N802
+            aligned = _ALIGNMENT if element == 1 else alignment
+            return super().StartVector(element, count, max(alignment, aligned))
+
+    builder = Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+_ALIGNMENT = 16
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
     "ADD": "AddOptions",

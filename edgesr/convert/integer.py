@@ -1,5 +1,6 @@
 """The integer variants: from a trained or an after-training quantized network to checked files."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from edgesr.convert.samples import Images, Samples
 from edgesr.errors import UsageError
 from edgesr.models.registry import SRModel
 from edgesr.quantize.compensate import compensate
-from edgesr.quantize.mixed import find_mixed
+from edgesr.quantize.mixed import search_mixed
 from edgesr.quantize.network import QuantizedNetwork, quantize
 from edgesr.quantize.ranges import Finder
 from edgesr.quantize.reconstruct import reconstruct
@@ -27,9 +28,6 @@ WRITTEN: tuple[Variant, ...] = ("int8", "int8-io", "int8-island", "mixed")
 """What this module writes."""
 AFTER_TRAINING = "ptq"
 """The method of a network that was not trained for integers."""
-_RESERVE = 0.6
-"""Part of the budget of ``mixed`` that is spent on the calibration images. Others lose more: SPAN
-on whole Set5 images up to 1.2 times as much as on the parts of T91 that its mix was chosen on."""
 TRAINED: tuple[Variant, ...] = ("int8", "int8-io", "int8-island")
 """What a checkpoint of quantization-aware training can become."""
 
@@ -46,6 +44,13 @@ class IntegerOptions:
     """Type of the pixels of ``int8-io``."""
     budget_db: float = 0.2
     """So much PSNR-Y ``mixed`` may lose against float."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget_db < math.inf:
+            raise UsageError(
+                f"--budget {self.budget_db:g} is no loss that could be kept within",
+                hint="dB of PSNR-Y against float, above 0, as in --budget 0.2",
+            )
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class IntegerWriter:
             method=network.method.name,
             ranges=None if trained else self.options.ranges,
             rounding=None if trained else self.options.rounding,
+            off_grid=self.trained is not None,
             float_layers=_labels(network, floats),
             agreement=agreement,
         )
@@ -153,7 +159,7 @@ class IntegerWriter:
                 hint="give a pairs.csv as --calibration, or leave it away for rendered slides",
             )
         images, truth = _nchw(samples.pieces), _nchw(samples.pieces_truth)
-        return find_mixed(self.network, images, truth, _RESERVE * self.options.budget_db)
+        return search_mixed(self.network, images, truth, self.options.budget_db).nodes
 
 
 def _labels(network: QuantizedNetwork, floats: frozenset[str]) -> tuple[str, ...]:

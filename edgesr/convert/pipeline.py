@@ -66,9 +66,9 @@ class ConvertRequest:
 
     checkpoint: str
     """A file, or the name of a bundled checkpoint."""
-    variants: tuple[Variant, ...] | Literal["all"] = ()
-    """Empty for ``fp32``, or ``int8`` where the checkpoint was trained for integers; ``all`` for
-    every one that the network can have but ``mixed``, which has to be searched for."""
+    variants: tuple[Variant | Literal["all"], ...] = ()
+    """Empty for ``fp32``, or ``int8`` where the checkpoint was trained for integers; ``all`` stands
+    for every one that the network can have but ``mixed``, which has to be searched for."""
     size: tuple[int, int] = (360, 640)
     """(H, W) of the low-res image."""
     calibration: Path | None = None
@@ -88,7 +88,7 @@ class ConvertRequest:
     """For the converting child process."""
 
     def __post_init__(self) -> None:
-        if self.variants != "all" and set(self.variants) - set(VARIANTS):
+        if set(self.variants) - {"all", *VARIANTS}:
             raise UsageError(f"variants are {', '.join(VARIANTS)}, not {self.variants}")
         if min(self.size) < 16 or max(self.size) > 4096:
             raise UsageError(
@@ -206,9 +206,15 @@ def _variants(
     possible = set(TRAINED if trained else VARIANTS)
     if not _has_prelu(deploy):
         possible.discard("int8-island")
-    if request.variants == "all":
-        return tuple(v for v in VARIANTS if v in possible - {"mixed"})
     asked = set(request.variants) or {"int8" if trained else "fp32"}
+    if "all" in asked:
+        asked = asked - {"all"} | possible - {"mixed"}
+    if trained and request.backend == "litert":
+        raise UsageError(
+            f"{checkpoint.path.name} was trained by {checkpoint.spec.quantizer} for integers, and "
+            "--backend litert makes fp32 only",
+            hint="leave --backend away",
+        )
     impossible = asked - possible
     if impossible:
         name, what = sorted(impossible)[0], f"by {checkpoint.spec.quantizer} for integers"
@@ -323,6 +329,7 @@ def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[C
     """Adds all candidates; those of older conversions stay, runs refer to them."""
     out = loaded.request.out
     known = _known(out) if out is not None else workspace.candidates()
+    made = list({sha256_file(file.path): file for file in reversed(made)}.values())[::-1]
     manifests = [_manifest(loaded, file, known) for file in made]
     return write_candidates(
         [
@@ -345,7 +352,7 @@ def _known(out: Path) -> list[Candidate]:
 
 def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
     request, checkpoint, graph = loaded.request, loaded.checkpoint, made.graph
-    calibrated = made.variant in CALIBRATED and not checkpoint.spec.quantizer
+    calibrated = made.variant in CALIBRATED and not _is_final(loaded)
     digest = sha256_file(made.path)
     taken = {old.manifest.name for old in known if old.manifest.id != digest}
     return Manifest(
@@ -365,6 +372,14 @@ def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
         notes=_notes(made),
         tools={name: _version(name) for name in _tools(request.backend, made)},
     )
+
+
+def _is_final(loaded: _Loaded) -> bool:
+    """Whether the checkpoint was trained to the very integers that are written."""
+    from edgesr.quantize.network import QuantizedNetwork
+
+    model = loaded.checkpoint.model
+    return isinstance(model, QuantizedNetwork) and model.method.on_grid
 
 
 def _tools(backend: Backend, made: _Made) -> tuple[str, ...]:
@@ -389,10 +404,13 @@ def _model_info(loaded: _Loaded) -> ModelInfo:
 
 
 def _notes(made: _Made) -> tuple[str, ...]:
-    if made.quantization and made.quantization.agreement.grid_loss_db is not None:
-        lost = made.quantization.agreement.grid_loss_db
-        method = made.quantization.method
-        return (f"levels of {method} are not on the int8 grid: rounding costs {lost:.3f} dB",)
+    about = made.quantization
+    if about and about.off_grid:
+        lost = about.agreement.grid_loss_db
+        costs = "a loss unknown without a truth" if lost is None else f"{lost:.3f} dB"
+        return (f"levels of {about.method} are not on the int8 grid: rounding costs {costs}",)
+    if made.variant == "mixed" and about and not about.float_layers:
+        return ("nothing had to stay float: the same as int8",)
     if made.variant == "dynamic" and all(t.dtype != "int8" for t in made.graph.tensors):
         return ("no weight tensor is large enough to be quantized: the same as fp32",)
     return ()

@@ -19,8 +19,13 @@ from edgesr.quantize.network import QuantizedNetwork
 Io = Literal["float32", "uint8", "int8"]
 """Type of the pixels that go in and come out."""
 
-_TFLITE = {"add": "ADD", "sub": "SUB", "mul": "MUL", "sigmoid": "LOGISTIC", "tanh": "TANH",
-           "relu": "RELU", "prelu": "PRELU", "depth_to_space": "DEPTH_TO_SPACE"}  # fmt: skip
+UINT8_OFFSET = 128
+"""What a uint8 pixel is more than the int8 one."""
+TFLITE_NAMES = {
+    "conv": "CONV_2D", "add": "ADD", "sub": "SUB", "mul": "MUL", "sigmoid": "LOGISTIC",
+    "tanh": "TANH", "relu": "RELU", "prelu": "PRELU", "depth_to_space": "DEPTH_TO_SPACE",
+}  # fmt: skip
+"""TFLite's operation for each of ours."""
 _ARITHMETIC = ("add", "sub", "mul")
 
 
@@ -76,9 +81,8 @@ class _Export:
     def _output(self, node: Node) -> int:
         if self.io != "uint8":
             return self._read(node.name, is_float=self.io == "float32")
-        pixels = self.file.tensor(
-            "output_uint8", self.shapes[node.name], Stored.on(PIXELS, "uint8")
-        )
+        stored = Stored.on(PIXELS, "uint8")
+        pixels = self.file.tensor(f"{node.name}/uint8", self.shapes[node.name], stored)
         return self.file.op("QUANTIZE", [self._read(node.name, is_float=False)], pixels)
 
     def _read(self, name: str, *, is_float: bool) -> int:
@@ -110,14 +114,14 @@ class _Export:
             inputs += self._float_conv(node) if is_float else self._integer_conv(node)
             ones = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
             options = {**ones, "fusedActivationFunction": activation}
-            self.file.op("CONV_2D", inputs, output, **options)
+            self.file.op(TFLITE_NAMES[node.op], inputs, output, **options)
         elif node.op == "depth_to_space":
-            self.file.op("DEPTH_TO_SPACE", inputs, output, blockSize=node.block)
+            self.file.op(TFLITE_NAMES[node.op], inputs, output, blockSize=node.block)
         elif node.op in _ARITHMETIC:
-            self.file.op(_TFLITE[node.op], inputs, output, fusedActivationFunction=activation)
+            self.file.op(TFLITE_NAMES[node.op], inputs, output, fusedActivationFunction=activation)
         else:
             slopes = [self._slopes(node, is_float=is_float)] if node.op == "prelu" else []
-            self.file.op(_TFLITE[node.op], inputs + slopes, output)
+            self.file.op(TFLITE_NAMES[node.op], inputs + slopes, output)
         self.made[node.name, is_float] = output
 
     def _shape(self, node: Node) -> Shape:

@@ -24,6 +24,7 @@ _MOST_FILES = 28
 _MOST_CHECKED = 4
 _LEAST_CALIBRATION = 12
 _PIECE = 96
+_LEAST_CONTRAST = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ def load_samples(source: Path | None, scale: int, size: tuple[int, int]) -> Samp
     checked, truth = _cut(images[len(kept) :] or kept[:4], size, 1, scale)
     piece = (min(size[0], _PIECE), min(size[1], _PIECE))
     pieces, pieces_truth = _cut(kept, piece, per_image, scale)
+    if float(np.ptp(pieces, axis=(1, 2)).max()) < _LEAST_CONTRAST:
+        raise InputError(
+            f"{name}: every image is of one colour, which tells no range",
+            hint="calibrate with images like those you will enlarge: --calibration",
+        )
     return Samples(calibration, checked, name, held > 0, truth, pieces, pieces_truth)
 
 

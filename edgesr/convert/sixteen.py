@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesr.convert.flatbuffer import pack
 from edgesr.convert.samples import Images
 from edgesr.models.registry import SRModel
 from edgesr.quantize.compensate import compensate
@@ -40,7 +41,6 @@ def refine_weights(path: Path, model: SRModel, images: Images) -> int:
         How many convs were rewritten.
     """
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
 
     network = _rounded(model, images)
     original = {name: _stored(conv.weight) for name, conv in float_weights(network).items()}
@@ -55,7 +55,7 @@ def refine_weights(path: Path, model: SRModel, images: Images) -> int:
             scale = network.weight_quantizer(name).scale(weight)
             file.rewrite(conv, network.conv(name), scale.detach().double().numpy())
             found += 1
-    path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(file.model)))
+    path.write_bytes(pack(file.model))
     return found
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from edgesr.assets import asset_folder
-from edgesr.errors import CheckpointError, InputError
+from edgesr.errors import CheckpointError, InputError, UsageError
 from edgesr.files import read_errors, sha256_file, write_bytes
 from edgesr.models.registry import (
     SCALES,
@@ -92,7 +92,7 @@ def load_checkpoint(
         state, provenance = _weights(path, document), {}
         spec, notes = _detect(path, state, arch, options or {})
     _insist(path, spec, arch, scale)
-    model = build_model(spec)
+    model = _built(path, spec)
     _fill(path, model, state)
     return Checkpoint(path, sha256_file(path), model.eval(), provenance, notes)
 
@@ -277,6 +277,17 @@ def _recognise(network: type[SRModel], state: StateDict) -> ModelSpec | None:
         return network.detect(state)
     except (KeyError, IndexError, ValueError):
         return None
+
+
+def _built(path: Path, spec: ModelSpec) -> SRModel:
+    try:
+        return build_model(spec)
+    except UsageError as error:
+        if not spec.quantizer:
+            raise
+        raise CheckpointError(
+            f"{path} can't be built: {error}", hint="install a newer edgesr"
+        ) from error
 
 
 def _insist(path: Path, spec: ModelSpec, arch: str | None, scale: int | None) -> None:

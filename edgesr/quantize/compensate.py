@@ -30,7 +30,7 @@ def compensate(network: QuantizedNetwork, images: Tensor) -> None:
     Each conv sees the inputs that it has in the network as rounded so far.
 
     Args:
-        network: Calibrated; its weight scales must not depend on the weights.
+        network: Calibrated.
         images: N, 3, H, W in [0, 1].
     """
     random = torch.Generator().manual_seed(0)
@@ -53,7 +53,8 @@ def compensate(network: QuantizedNetwork, images: Tensor) -> None:
 def compensated_rounding(weights: Tensor, scale: Tensor, moment: Tensor) -> Tensor:
     """Rounds weights so that rows with the given second moment lead to a small output error.
 
-    Inputs that matter most are rounded first, while most others are left to compensate.
+    Inputs that matter most are rounded first, while most others are left to compensate. The largest
+    weight of each output is rounded to nearest: where the scale is max|w| / 127, it stays that.
 
     Args:
         weights: (O, K).
@@ -70,8 +71,10 @@ def compensated_rounding(weights: Tensor, scale: Tensor, moment: Tensor) -> Tens
     # upper: row i tells how the inputs after it compensate for input i
     factor = torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
     rest, stored = weights[:, order].clone(), torch.zeros_like(weights)
+    largest = weights.abs().argmax(dim=1)
     for i, place in enumerate(order.tolist()):
-        stored[:, place] = torch.round(rest[:, i] / scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+        wanted = torch.where(largest == place, weights[:, place], rest[:, i])
+        stored[:, place] = torch.round(wanted / scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         error = (rest[:, i] - stored[:, place] * scale) / factor[i, i]
         rest[:, i + 1 :] -= torch.outer(error, factor[i, i + 1 :])
     return stored

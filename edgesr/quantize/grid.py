@@ -21,6 +21,8 @@ SMALLEST_SCALE = 1e-9
 """Below it a tensor is taken for zero: scales stay positive."""
 
 
+_NOTHING = 1e-7
+"""Weights below it are taken for none."""
 _TOLERANCE = 1e-3
 """Of a step: a value at the limit counts as inside. The largest weight of a channel whose scale is
 max|w| / 127 is always there, and would never be trained."""
@@ -121,8 +123,13 @@ def per_channel(values: Tensor) -> Tensor:
 
 
 def largest(weight: Tensor) -> Tensor:
-    """max|w| of each output channel: (O, I, k, k) to (O), positive."""
-    return weight.detach().abs().amax(dim=(1, 2, 3)).clamp(min=SMALLEST_SCALE * WEIGHT_LIMIT)
+    """max|w| of each output channel: (O, I, k, k) to (O), positive.
+
+    A channel without weights counts as one of size 127: its bias still has to fit into 32 bits of
+    that scale times the input's.
+    """
+    size = weight.detach().abs().amax(dim=(1, 2, 3))
+    return torch.where(size < _NOTHING, float(WEIGHT_LIMIT), size)
 
 
 def limits(low: int, high: int, like: Tensor) -> tuple[Tensor, Tensor]:

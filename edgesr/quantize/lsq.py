@@ -76,7 +76,7 @@ class LsqActivation(ActivationQuantizer):
     def forward(self, x: Tensor) -> Tensor:
         """Rounds; N of the gradient's gain are the values of one image."""
         low, high = (limit - self.zero_point for limit in ACTIVATION_LIMITS)
-        gain = 1 / math.sqrt(x[0].numel() * ACTIVATION_LIMITS[1])
+        gain = 1 / math.sqrt(x[0].numel() * max(float(high), 1.0))
         return round_to_grid(x, self.learned(), low, high, gain=gain)
 
     def grid(self) -> Grid:

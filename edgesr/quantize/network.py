@@ -381,6 +381,7 @@ def quantize(
     if not torch.isfinite(images).all():
         raise ConversionError("the calibration images hold values that are no numbers")
     network = QuantizedNetwork(replace(model.spec, quantizer=method), fold(model))
+    network.eval()  # a running range must not follow the images that it is calibrated on
     network.calibrate(images, finder)
     if network.method.prepare:
         network.method.prepare(network, images)

@@ -3,8 +3,9 @@
 Source: "PACT: Parameterized Clipping Activation for Quantized Neural Networks" (Choi et al.,
 2018), arXiv 1805.06085. y = clip(x, 0, a), rounded to 255 steps of a / 255; the gradient of a is 1
 where x is clipped and 0 elsewhere (equation 3), and a squared is a term of the loss (section 3.2).
-A tensor with negative values, which the paper does not have, is clipped to [-a, a] in steps of
-a / 127. Weights take max|w| / 127 of their channel: at 8 bits the paper leaves them to any method.
+A tensor with negative values, which the paper does not have, is clipped to [-a 128/127, a] in steps
+of a / 127, as far as int8 reaches. Weights take max|w| / 127 of their channel: at 8 bits the paper
+leaves them to any method.
 """
 
 from typing import Any
@@ -24,6 +25,7 @@ from edgesr.quantize.method import (
 )
 
 _SIGNED_STEPS = ACTIVATION_LIMITS[1]
+_SIGNED_LOW = ACTIVATION_LIMITS[0] / ACTIVATION_LIMITS[1]
 _UNSIGNED_STEPS = ACTIVATION_LIMITS[1] - ACTIVATION_LIMITS[0]
 
 
@@ -50,10 +52,10 @@ def clip_and_round(x: Tensor, clip: Tensor, *, signed: bool) -> Tensor:
     Args:
         x: Any shape.
         clip: a, positive, one value.
-        signed: low is -a and s is a / 127; else low is 0 and s is a / 255.
+        signed: low is -a 128/127 and s is a / 127; else low is 0 and s is a / 255.
     """
     steps = float(_SIGNED_STEPS if signed else _UNSIGNED_STEPS)
-    rounded: Tensor = _Clipping.apply(x, clip, steps, -1.0 if signed else 0.0)  # type: ignore[no-untyped-call]
+    rounded: Tensor = _Clipping.apply(x, clip, steps, _SIGNED_LOW if signed else 0.0)  # type: ignore[no-untyped-call]
     return rounded
 
 

@@ -44,8 +44,9 @@ class RunningRange(ActivationQuantizer):
         if self.training:
             with torch.no_grad():
                 low, high = torch.aminmax(x.detach())
-                self.low.lerp_(low.clamp(max=0), 1 - DECAY)
-                self.high.lerp_(high.clamp(min=0), 1 - DECAY)
+                if torch.isfinite(low + high):  # a training that diverges says so itself
+                    self.low.lerp_(low.clamp(max=0), 1 - DECAY)
+                    self.high.lerp_(high.clamp(min=0), 1 - DECAY)
         grid = self.grid()
         bounds = (x.new_tensor(float(limit - grid.zero_point)) for limit in ACTIVATION_LIMITS)
         return round_to_grid(x, x.new_tensor(grid.scale), *bounds)

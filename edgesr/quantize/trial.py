@@ -12,6 +12,9 @@ from edgesr.errors import ConversionError
 from edgesr.quantize.grid import per_channel
 from edgesr.quantize.network import QuantizedNetwork
 
+INVISIBLE_DB = 50.0
+"""PSNR-Y against the truth from which on differences count for nothing: else flat pieces, which
+lose ten dB by one grey level, decide about all others."""
 BEST_DB = 100.0
 """What equal images count as: their PSNR is infinite."""
 _Y_WEIGHTS = (65.481, 128.553, 24.966)
@@ -84,7 +87,9 @@ class Trial:
 
     def _judged(self, output: Tensor) -> Score:
         scale = self.network.spec.scale
-        against_truth = None if self._truth is None else psnr_y(output, self._truth, scale)
+        against_truth = None
+        if self._truth is not None:
+            against_truth = psnr_y(output, self._truth, scale, best=INVISIBLE_DB)
         return Score(against_truth, psnr_y(output, self._float_output, scale))
 
     def _output(
@@ -131,23 +136,24 @@ def with_float_weights(network: QuantizedNetwork, floats: frozenset[str]) -> Qua
     return twin
 
 
-def psnr_y(output: Tensor, truth: Tensor, border: int) -> float:
+def psnr_y(output: Tensor, truth: Tensor, border: int, best: float = BEST_DB) -> float:
     """Mean PSNR of the luma over images, as `quality.metrics.psnr_y` measures each.
 
     Args:
         output: N, 3, H, W; it is cut to [0, 1] and rounded to 255ths, as pixels are.
         truth: N, 3, H, W; likewise.
         border: Pixels left out on every side.
+        best: dB that no image counts for more than, however near the truth it is.
 
     Returns:
-        dB; an image that equals the truth counts as `BEST_DB`.
+        dB.
     """
     difference = _luma(output) - _luma(truth)
     height, width = difference.shape[1:]
     inner = difference[:, border : height - border, border : width - border]
     error = inner.square().mean(dim=(1, 2))
     decibels = 10 * torch.log10(255**2 / error)
-    return float(decibels.clamp(max=BEST_DB).mean())
+    return float(decibels.clamp(max=best).mean())
 
 
 def _luma(images: Tensor) -> Tensor:

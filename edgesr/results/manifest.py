@@ -78,6 +78,8 @@ class Agreement(_Part):
     """Share of the output values that are the same 255th."""
     max_steps: int
     """Largest difference in 255ths."""
+    psnr_db: float | None = None
+    """Of the file against the network, over all values; None where not one differs."""
     psnr_y: float | None
     """dB of the file against the truth; None where the images have none."""
     network_psnr_y: float | None
@@ -96,6 +98,8 @@ class Quantization(_Part):
     """How activation ranges were found: ``minmax``, ``percentile``, ``mse``; None where trained."""
     rounding: str | None = None
     """How weights were rounded: ``nearest``, ``gptq``, ``adaround``; None where trained."""
+    off_grid: bool = False
+    """Whether the trained weights were moved, because their levels lie on no int8 grid."""
     float_layers: tuple[str, ...] = ()
     """Convs and PReLUs that stayed float."""
     agreement: Agreement

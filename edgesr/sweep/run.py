@@ -168,7 +168,13 @@ class _Sweep:
 
     def _judged(self, rows: Sequence[Row]) -> Iterator[Row]:
         for row in rows:
-            yield self._scored(row) if row.candidate else row
+            if not row.candidate:
+                yield row
+                continue
+            try:
+                yield self._scored(row)
+            except EdgesrError as error:
+                yield replace(row, error=str(error))
 
     def _scored(self, row: Row) -> Row:
         """With the quality of its pixels as LiteRT computes them."""

@@ -39,7 +39,8 @@ class Schooling:
     @property
     def folder(self) -> Path:
         """Holds a folder per method. Another sweep's trainings must not be gone on with."""
-        known = (self.checkpoint.sha256, self.source, self.steps, self.seed, self.settings)
+        options = self.checkpoint.spec.options
+        known = (self.checkpoint.sha256, options, self.source, self.steps, self.seed, self.settings)
         text = json.dumps((*known, __version__))
         digest = hashlib.sha256(text.encode()).hexdigest()
         return self.root / f"{stem(self.checkpoint)}-{digest[:8]}"

@@ -309,6 +309,8 @@ class TrainingConfig(Config):
             done.append(stage.name)
         if len({stage.train.precision for stage in self.stage}) > 1:
             raise ValueError("all stages need the same precision")
+        if self.stage[0].train.precision == "bf16" and any(s.quantize.method for s in self.stage):
+            raise ValueError("bf16 holds no grid of 256 values: leave precision to auto")
         return self
 
 

@@ -71,7 +71,7 @@ def made(
     arch, scale, options = request.param
     folder = tmp_path_factory.mktemp(arch)
     path = _checkpoint(folder, arch, scale, **options)
-    asked = ConvertRequest(str(path), "all", SIZE, images)
+    asked = ConvertRequest(str(path), ("all",), SIZE, images)
     return convert(asked, Workspace(folder / "work"))
 
 
@@ -262,7 +262,7 @@ def test_a_network_trained_for_integers_carries_its_scales(tmp_path: Path, image
         cast("LsqActivation", network.activations["conv1"]).learned.factor.mul_(1.25)
     save_checkpoint(tmp_path / "trained.pt", network, {})
     work = Workspace(tmp_path / "work")
-    asked = ConvertRequest(str(tmp_path / "trained.pt"), "all", SIZE, images)
+    asked = ConvertRequest(str(tmp_path / "trained.pt"), ("all",), SIZE, images)
     made = convert(asked, work)
     assert [one.manifest.variant for one in made] == ["int8", "int8-io"]
     for one in made:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from ai_edge_litert.tools import flatbuffer_utils
-from fixtures.quantized import NETWORKS, images, quantized
+from fixtures.quantized import NETWORKS, images, network, quantized
 
 from edgesr.convert.agreement import (
     check_stored,
@@ -19,7 +19,7 @@ from edgesr.convert.graph import parse_graph
 from edgesr.convert.quantized import Io, write_quantized
 from edgesr.convert.verify import reference, run_tflite
 from edgesr.errors import ConversionError, ParityError
-from edgesr.quantize.network import QuantizedNetwork
+from edgesr.quantize.network import QuantizedNetwork, quantize
 from edgesr.results.manifest import Agreement
 
 SIZE = (24, 32)
@@ -145,7 +145,23 @@ def _one_bias(model: Any) -> None:
     data[0] = (int(data[0]) + 1) % 256
 
 
-@pytest.mark.parametrize("alter", [_wider, _shifted, _one_channel, _one_weight, _one_bias])
+def _end(model: Any) -> Any:
+    graph = model.subgraphs[0]
+    return graph.tensors[graph.inputs[0]]
+
+
+def _wider_end(model: Any) -> None:
+    _end(model).quantization.scale = [3 / 255]
+
+
+def _shifted_end(model: Any) -> None:
+    _end(model).quantization.zeroPoint = [1]
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [_wider, _shifted, _one_channel, _one_weight, _one_bias, _wider_end, _shifted_end],
+)
 def test_a_file_altered_by_hand_is_rejected(alter: Callable[[Any], None]) -> None:
     network = quantized("espcn")
     data = write_quantized(network, SIZE, "uint8")
@@ -155,6 +171,61 @@ def test_a_file_altered_by_hand_is_rejected(alter: Callable[[Any], None]) -> Non
     altered = bytes(flatbuffer_utils.convert_object_to_bytearray(model))
     with pytest.raises(ConversionError, match="is not the network's"):
         check_stored(altered, network, "a file")
+
+
+def _altered(data: bytes, alter: Callable[[Any], None]) -> bytes:
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    alter(model)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def test_a_file_without_its_relu_is_rejected() -> None:
+    network = quantized("espcn")
+
+    def no_relu(model: Any) -> None:
+        convs = [op for op in model.subgraphs[0].operators if len(op.inputs) == 3]
+        convs[0].builtinOptions.fusedActivationFunction = 0
+
+    data = _altered(write_quantized(network, SIZE, "uint8"), no_relu)
+    with pytest.raises(ConversionError, match="something else"):
+        check_stored(data, network, "a file")
+
+
+def test_altered_float_weights_are_rejected() -> None:
+    network = quantized("espcn")
+    (first, *_) = network.operations.layers().values()
+
+    def zeroed(model: Any) -> None:
+        tensors = {tensor.name: tensor for tensor in model.subgraphs[0].tensors}
+        buffer = model.buffers[tensors[b"conv1/weights/half"].buffer]
+        buffer.data = np.zeros(len(buffer.data), np.uint8)
+
+    with network.computing(floats=frozenset(first)):
+        data = write_quantized(network, SIZE, "float32")
+        check_stored(data, network, "a file")
+        with pytest.raises(ConversionError, match="values of conv1/weights/half"):
+            check_stored(_altered(data, zeroed), network, "a file")
+
+
+def test_a_channel_of_zeros_can_be_written(tmp_path: Path) -> None:
+    model = network("espcn")
+    with torch.no_grad():
+        model.get_submodule("conv1").weight[2] = 0  # type: ignore[index]
+        model.get_submodule("conv1").bias[2] = 0.7  # type: ignore[index]
+    made = quantize(model, "ptq", images()).eval()
+    insist_on_agreement(_agreement(made, tmp_path / "a.tflite"), made, "int8")
+
+
+def test_constants_lie_where_kernels_want_them() -> None:
+    """The schema's ``force_align: 16``."""
+    data = write_quantized(quantized("espcn"), SIZE, "float32")
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    found = 0
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data) > 32:
+            assert data.index(bytes(bytearray(buffer.data))) % 16 == 0
+            found += 1
+    assert found >= 4
 
 
 def test_another_networks_file_is_rejected() -> None:

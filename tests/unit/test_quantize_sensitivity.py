@@ -15,7 +15,7 @@ from edgesr.models.fold import fold
 from edgesr.quality.metrics import psnr_y as reference_psnr_y
 from edgesr.quantize.advice import advise
 from edgesr.quantize.compensate import compensate
-from edgesr.quantize.mixed import Mix, find_mixed, search_mixed
+from edgesr.quantize.mixed import RESERVE, Mix, search_mixed
 from edgesr.quantize.network import QuantizedNetwork, quantize
 from edgesr.quantize.sensitivity import LayerSensitivity, Sensitivity, measure_sensitivity
 from edgesr.quantize.trial import Score, Trial, psnr_y, with_float_weights
@@ -140,7 +140,7 @@ def test_no_cheaper_mix_was_overlooked(name: str) -> None:
         for mix in combinations(trial.layers, count)
     }
     for budget in np.linspace(0.01, 0.9, 5) * drops[()]:
-        share = {mix: trial.share(mix) for mix, drop in drops.items() if drop <= budget}
+        share = {mix: trial.share(mix) for mix, drop in drops.items() if drop <= RESERVE * budget}
         try:
             found = search_mixed(model, x, truth, float(budget))
         except ConversionError:
@@ -174,7 +174,8 @@ def test_without_a_budget_nothing_can_have_integers() -> None:
 
 
 def test_with_a_large_budget_nothing_stays_float() -> None:
-    assert find_mixed(quantized("espcn"), images(), truth_of("espcn"), 90) == NONE
+    mix = search_mixed(quantized("espcn"), images(), truth_of("espcn"), 90)
+    assert mix.nodes == NONE
 
 
 def test_layers_in_float_have_the_weights_from_before_rounding() -> None:
