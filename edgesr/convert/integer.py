@@ -46,10 +46,10 @@ class IntegerOptions:
     """So much PSNR-Y ``mixed`` may lose against float."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.budget_db < math.inf:
+        if not 0 <= self.budget_db < math.inf:
             raise UsageError(
-                f"--budget {self.budget_db:g} is no loss that could be kept within",
-                hint="dB of PSNR-Y against float, above 0, as in --budget 0.2",
+                f"--budget {self.budget_db:g} is below 0 or no number",
+                hint="dB of PSNR-Y that may be lost against float, as in --budget 0.2",
             )
 
 
@@ -73,7 +73,7 @@ class Quantized:
 
 def quantized_network(model: SRModel, samples: Samples, options: IntegerOptions) -> Quantized:
     """The network whose integers are written: the trained one, or one made after training."""
-    images = _nchw(samples.pieces)
+    images = nchw(samples.pieces)
     if isinstance(model, QuantizedNetwork):
         trained = model.eval()
         if trained.method.on_grid:
@@ -158,7 +158,7 @@ class IntegerWriter:
                 "--mixed weighs PSNR against the truth, and these images have none",
                 hint="give a pairs.csv as --calibration, or leave it away for rendered slides",
             )
-        images, truth = _nchw(samples.pieces), _nchw(samples.pieces_truth)
+        images, truth = nchw(samples.pieces), nchw(samples.pieces_truth)
         return search_mixed(self.network, images, truth, self.options.budget_db).nodes
 
 
@@ -168,5 +168,6 @@ def _labels(network: QuantizedNetwork, floats: frozenset[str]) -> tuple[str, ...
     return tuple(node.label for node in layers if node.name in floats)
 
 
-def _nchw(images: Images) -> Tensor:
+def nchw(images: Images) -> Tensor:
+    """N, H, W, C as numpy has it to N, C, H, W."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

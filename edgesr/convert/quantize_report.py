@@ -11,8 +11,6 @@ from edgesr.convert.samples import Images, Samples, load_samples
 from edgesr.errors import ConversionError, UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from edgesr.convert.integer import IntegerOptions
     from edgesr.models.checkpoint import Checkpoint
     from edgesr.models.registry import SRModel
@@ -54,13 +52,6 @@ class QuantizeReportRequest:
     """Insists on a scale."""
     options: dict[str, int | float | str | bool] = field(default_factory=dict)
     """What a checkpoint's shapes don't tell, for example ``{"activation": "tanh"}``."""
-
-    def __post_init__(self) -> None:
-        if not self.integer.budget_db >= 0:
-            raise UsageError(
-                f"--budget {self.integer.budget_db:g} is below 0",
-                hint="it is the PSNR-Y in dB that may be lost, as in --budget 0.2",
-            )
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,7 @@ def quantize_report(
         UsageError: When the checkpoint was trained for integers.
         ConversionError: When the network holds an operation without a quantized form.
     """
-    from edgesr.convert.integer import quantized_network
+    from edgesr.convert.integer import nchw, quantized_network
     from edgesr.quantize.advice import advise
     from edgesr.quantize.sensitivity import measure_sensitivity
     from edgesr.quantize.trial import Trial
@@ -148,7 +139,7 @@ def quantize_report(
     images, truth, source = _tested(request, samples, scale)
     _tell(progress, "quantize")
     network = quantized_network(checkpoint.model, samples, request.integer).network
-    trial = Trial(network, _nchw(images), None if truth is None else _nchw(truth))
+    trial = Trial(network, nchw(images), None if truth is None else nchw(truth))
     found = measure_sensitivity(trial, progress)
     budget = request.integer.budget_db
     needed = (found.drop(found.integer_score) or 0.0) > budget
@@ -206,11 +197,12 @@ def _search(
     network: "QuantizedNetwork", samples: Samples, budget_db: float, progress: Progress | None
 ) -> "Mix | str":
     """The mix that `edgesr convert --mixed` chooses of the same images, or why there is none."""
+    from edgesr.convert.integer import nchw
     from edgesr.quantize.mixed import search_mixed
 
     if samples.pieces_truth is None:
         return _NO_TRUTH
-    images, truth = _nchw(samples.pieces), _nchw(samples.pieces_truth)
+    images, truth = nchw(samples.pieces), nchw(samples.pieces_truth)
     try:
         return search_mixed(network, images, truth, budget_db, progress)
     except ConversionError:
@@ -238,12 +230,6 @@ def _other_ranges(
 def _tell(progress: Progress | None, what: str) -> None:
     if progress is not None:
         progress(what, 0, 1)
-
-
-def _nchw(images: Images) -> "Tensor":
-    import torch
-
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 def _score(found: "Sensitivity", score: "Score") -> dict[str, float | None]:

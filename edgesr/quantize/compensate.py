@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from edgesr.quantize.graph import Node
 from edgesr.quantize.grid import WEIGHT_LIMIT
 from edgesr.quantize.network import QuantizedNetwork
 
@@ -38,9 +39,7 @@ def compensate(network: QuantizedNetwork, images: Tensor) -> None:
         if node.op != "conv" or not network.is_trained(node.name):
             continue
         conv = network.conv(node.name)
-        rows = torch.cat(
-            [_rows(x, conv.kernel_size, random) for x in network.seen_by(node, images)]
-        )
+        rows = rows_read(network, node, images, _ROWS, random).double()
         weights = conv.weight.flatten(1).double()
         scale = network.weight_quantizer(node.name).scale(conv.weight).double()
         integers = compensated_rounding(weights, scale, rows.T @ rows / len(rows))
@@ -80,9 +79,22 @@ def compensated_rounding(weights: Tensor, scale: Tensor, moment: Tensor) -> Tens
     return stored
 
 
-def _rows(x: Tensor, kernel: tuple[int, ...], random: torch.Generator) -> Tensor:
-    """Some of the rows that a conv reads of 1, C, H, W: at most `_ROWS`, K."""
+def rows_read(
+    network: QuantizedNetwork, node: Node, images: Tensor, count: int, random: torch.Generator
+) -> Tensor:
+    """What a conv reads at ``count`` places of each image, or all where there are fewer: (M, K).
+
+    Args:
+        network: Its convs before ``node`` compute as they are.
+        node: A conv.
+        images: N, 3, H, W in [0, 1].
+        count: Output pixels per image.
+        random: Chooses them.
+    """
+    kernel, chosen = network.conv(node.name).kernel_size, []
     padding = tuple(size // 2 for size in kernel)
-    unfolded = F.unfold(x, kernel, padding=padding)[0]
-    places = torch.randperm(unfolded.shape[1], generator=random)[:_ROWS]
-    return unfolded[:, places].T.double()
+    for x in network.seen_by(node, images):
+        unfolded = F.unfold(x, kernel, padding=padding)[0]
+        places = torch.randperm(unfolded.shape[1], generator=random)[:count]
+        chosen.append(unfolded[:, places].T)
+    return torch.cat(chosen)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from edgesr.quantize.compensate import rows_read
 from edgesr.quantize.graph import Node
 from edgesr.quantize.grid import WEIGHT_LIMIT, per_channel
 from edgesr.quantize.network import QuantizedNetwork
@@ -133,15 +134,8 @@ def _problem(
 
 
 def _rows(network: QuantizedNetwork, node: Node, images: Tensor) -> Tensor:
-    """What a conv reads at places that depend on the node and the images' size only: (M, K)."""
-    conv, random = network.conv(node.name), torch.Generator().manual_seed(0)
-    padding = tuple(size // 2 for size in conv.kernel_size)
-    chosen = []
-    for x in network.seen_by(node, images):
-        unfolded = F.unfold(x, conv.kernel_size, padding=padding)[0]
-        places = torch.randperm(unfolded.shape[1], generator=random)[:_ROWS]
-        chosen.append(unfolded[:, places].T)
-    return torch.cat(chosen)
+    """What a conv reads, at the same places in the float and in the rounded network: (M, K)."""
+    return rows_read(network, node, images, _ROWS, torch.Generator().manual_seed(0))
 
 
 @torch.enable_grad()

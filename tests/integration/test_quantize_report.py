@@ -116,7 +116,7 @@ def test_bad_input_is_one_line(checkpoint: Path, tmp_path: Path) -> None:
         ((tmp_path / "strange.pt",), 3, "strange.pt"),
         ((tmp_path / "trained.pt",), 2, "was trained for integers by lsq"),
         ((checkpoint, "--budget", -1), 2, "--budget -1 is below 0"),
-        ((checkpoint, "--budget", "nan"), 2, "--budget nan is below 0"),
+        ((checkpoint, "--budget", "nan"), 2, "--budget nan is below 0 or no number"),
         ((checkpoint, "--calibration", tmp_path / "empty"), 3, "empty"),
         ((checkpoint, "--test", tmp_path / "none.csv"), 3, "none.csv"),
         ((checkpoint, "--scale", 4), 3, "scale"),
