@@ -120,8 +120,10 @@ def command(  # noqa: PLR0913 - one parameter per flag
     with session.terminal.progress() as tick:
         candidates = convert(request, Workspace(session.workspace), tick)
     if calibration is None:
+        calibrated = any(each.manifest.calibration for each in candidates)
         session.terminal.note(
-            "calibrated and compared on rendered slides; give images like yours with --calibration"
+            f"{'calibrated and ' if calibrated else ''}compared on rendered slides; "
+            "give images like yours with --calibration"
         )
     if mixed and not any(each.manifest.variant == "mixed" for each in candidates):
         session.terminal.note(f"mixed is int8: within {budget:g} dB nothing has to stay float")

@@ -307,7 +307,8 @@ def _check(
             failed.append(error)
         else:
             about = written.quantization if written else None
-            made.append(_Made(path, variant, graph, parity, about))
+            same = variant == "mixed" and about is not None and not about.float_layers
+            made.append(_Made(path, "int8" if same else variant, graph, parity, about))
     if failed:
         good = " ".join(f"--{file.variant}" for file in made)
         flags = f"these pass: {good}; or " if made else ""
@@ -409,8 +410,6 @@ def _notes(made: _Made) -> tuple[str, ...]:
         lost = about.agreement.grid_loss_db
         costs = "a loss unknown without a truth" if lost is None else f"{lost:.3f} dB"
         return (f"levels of {about.method} are not on the int8 grid: rounding costs {costs}",)
-    if made.variant == "mixed" and about and not about.float_layers:
-        return ("nothing had to stay float: the same as int8",)
     if made.variant == "dynamic" and all(t.dtype != "int8" for t in made.graph.tensors):
         return ("no weight tensor is large enough to be quantized: the same as fp32",)
     return ()

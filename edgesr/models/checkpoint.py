@@ -5,7 +5,10 @@ import json
 import pickle
 import pickletools
 import re
+import struct
 import warnings
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -171,9 +174,43 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} is damaged or no PyTorch checkpoint: {_first_line(error)}",
             hint="copy or download it again",
         ) from error
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        insist_whole(path)
     if not isinstance(document, dict):
         raise CheckpointError(f"{path} holds a {type(document).__name__}, not weights")
     return document
+
+
+_DAMAGE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+"""What zipfile raises over bytes that were changed, found by changing them."""
+
+
+def insist_whole(path: Path) -> None:
+    """Compares the checksums of a file that torch wrote as a zip; torch does not look at them.
+
+    Raises:
+        CheckpointError: When a byte is not as it was written.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except _DAMAGE as error:
+        raise CheckpointError(
+            f"{path} is damaged: {error}", hint="copy or download it again"
+        ) from error
+    if broken:
+        raise CheckpointError(
+            f"{path} is damaged: the checksum of {broken} is wrong",
+            hint="copy or download it again",
+        )
 
 
 def _load(data: bytes) -> Any:

@@ -110,6 +110,8 @@ def _ranges(found: Sensitivity, drop: float, others: Mapping[Finder, Score]) -> 
 def _mixed(mix: Mix | str, layers: int, budget_db: float, checkpoint: str) -> str:
     if isinstance(mix, str):
         return mix
+    if not mix.layers:
+        return f"Nothing has to stay float to lose less than {budget_db:g} dB: --mixed is int8."
     names = ", ".join(mix.layers)
     text = (
         f"Keep {len(mix.layers)} of {layers} layers in half precision, {mix.share:.0%} of the "

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from edgesr.errors import ConversionError, UsageError
+from edgesr.errors import ConversionError, InputError, UsageError
 from edgesr.models.blocks import DepthToSpace
 from edgesr.models.fold import fold
 from edgesr.models.registry import ModelSpec, SRModel, StateDict, build_model
@@ -37,6 +37,7 @@ from edgesr.quantize.ranges import Finder, Observer, find_range
 
 _PRESCRIBED = {"sigmoid": SIGMOID, "tanh": TANH}
 _SHRINKS = 200
+_LEAST_CONTRAST = 0.1
 
 
 class QuantizedNetwork(SRModel):
@@ -375,11 +376,17 @@ def quantize(
     Raises:
         UsageError: When there is no such method, or the network is quantized already.
         ConversionError: When the network can't be quantized.
+        InputError: When the images show nothing.
     """
     if model.spec.quantizer:
         raise UsageError(f"the network is quantized already, by {model.spec.quantizer}")
     if not torch.isfinite(images).all():
         raise ConversionError("the calibration images hold values that are no numbers")
+    if float(images.amax() - images.amin()) < _LEAST_CONTRAST:
+        raise InputError(
+            "the calibration images are all of one colour, which tells no range",
+            hint="give images like those that will be enlarged",
+        )
     network = QuantizedNetwork(replace(model.spec, quantizer=method), fold(model))
     network.eval()  # a running range must not follow the images that it is calibrated on
     network.calibrate(images, finder)

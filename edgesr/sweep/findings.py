@@ -72,8 +72,11 @@ def _fastest(table: Table, delegate: str) -> str:
     found = [(us, row) for us, row in timed if us is not None]
     if not found:
         return f"Nothing ran on {delegate}."
-    us, row = min(found, key=lambda pair: pair[0])
-    return f"Fastest on {delegate}: {row.way.name}, {us / 1e3:.3g} ms."
+    us = min(us for us, _ in found)
+    names = [row.way.name for each, row in found if each <= us * (1 + _TIE)]
+    if len(names) > _NAMED:
+        names = [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} others"]
+    return f"Fastest on {delegate}: {_listed(names)}, {us / 1e3:.3g} ms."
 
 
 def _against_float(table: Table, delegate: str) -> list[str]:
@@ -94,11 +97,11 @@ def _against_float(table: Table, delegate: str) -> list[str]:
     if slower:
         instead = min(faster, key=lambda name: faster[name], default="fp32 or fp16")
         told.append(
-            f"On {delegate} int8 is slower than fp32: {_times(slower)} as long; "
+            f"On {delegate} these are slower than fp32: {_times(slower)} as long; "
             f"use {instead} there."
         )
     if faster:
-        told.append(f"On {delegate} int8 is faster than fp32: {_times(faster)} as long.")
+        told.append(f"On {delegate} these are faster than fp32: {_times(faster)} as long.")
     if equal:
         told.append(f"On {delegate} {_listed(equal)} and fp32 take equally long.")
     return told

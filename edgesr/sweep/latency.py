@@ -83,7 +83,10 @@ def _remark(job: JobSummary) -> str:
         return f"{job.delegate}: {reason}"
     if job.outcome not in _CREDITED:
         return f"{job.delegate}: {_MISSING[job.outcome]}"
+    told = []
     if job.outcome == "partial":
         taken = f"{job.nodes_delegated:.0f} of {job.nodes_total:.0f} nodes"
-        return f"{job.delegate}: takes {taken}, the plain kernels run the others"
-    return ""
+        told.append(f"takes {taken}, the plain kernels run the others")
+    if job.doubts:
+        told.append(f"doubtful ({', '.join(doubt.code for doubt in job.doubts)})")
+    return f"{job.delegate}: {'; '.join(told)}" if told else ""

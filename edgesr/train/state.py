@@ -6,9 +6,6 @@ file that is damaged is passed over for the one before it.
 """
 
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +16,7 @@ import torch
 from edgesr import __version__
 from edgesr.errors import CheckpointError, ConfigError, InputError, UsageError
 from edgesr.files import store_errors, write_bytes
-from edgesr.models.checkpoint import encode_checkpoint, read_document
+from edgesr.models.checkpoint import encode_checkpoint, insist_whole, read_document
 from edgesr.models.registry import SRModel
 from edgesr.train.config import TrainingConfig
 
@@ -188,31 +185,13 @@ def provenance(config: TrainingConfig, progressed: Progressed) -> dict[str, Any]
     }
 
 
-_DAMAGE = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
-"""What zipfile raises over bytes that were changed, found by changing them."""
-
-
 def _read_whole(path: Path) -> dict[str, Any]:
     """A state document whose every byte is as it was written.
 
     Raises:
         CheckpointError: When it is damaged or no state.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()  # torch reads tensors without looking at their checksums
-    except _DAMAGE as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    if broken:
-        raise CheckpointError(f"{path} is damaged: the checksum of {broken} is wrong")
+    insist_whole(path)
     document = read_document(path)
     if "trainer" not in document or "provenance" not in document:
         raise CheckpointError(f"{path} is no checkpoint of a training that can be resumed")

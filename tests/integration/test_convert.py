@@ -296,6 +296,10 @@ def test_the_most_sensitive_layers_stay_in_half_precision(tmp_path: Path, images
     assert about is not None
     dtypes = {tensor.dtype for tensor in read_graph(one.path).tensors}
     assert {"int8", "float32"} <= dtypes
+    nothing = _convert(*arguments, "--budget", "90")
+    assert nothing.exit_code == 0, nothing.output
+    variants = sorted(one.manifest.variant for one in Workspace(work).candidates())
+    assert variants == ["int8", "mixed"]  # it keeps its own name: nothing of it is float
     for each in images.glob("?-hr.png"):
         each.unlink()
 

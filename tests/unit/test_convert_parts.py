@@ -59,6 +59,12 @@ def test_samples_of_pairs_are_the_low_res_images(tmp_path: Path) -> None:
     assert load_samples(tmp_path, 2, (40, 60)).calibration.shape[0] == 3
 
 
+def test_images_of_one_colour_tell_no_range(tmp_path: Path) -> None:
+    write_png(tmp_path / "black.png", np.zeros((40, 40, 3), np.uint8))
+    with pytest.raises(InputError, match="one colour"):
+        load_samples(tmp_path, 2, (24, 24))
+
+
 def test_no_images_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
         load_samples(tmp_path, 2, (16, 16))

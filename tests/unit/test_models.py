@@ -285,3 +285,13 @@ def test_public_checkpoints_load(shared: Path) -> None:
 def test_fewer_features_than_colours_are_refused(arch: str) -> None:
     with pytest.raises(UsageError, match="3 features or more"):
         build_model(ModelSpec(arch, 2, {"features": 2}))
+
+
+def test_a_weight_that_was_changed_in_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    save_checkpoint(path, build_model(ModelSpec("espcn", 2, {})), {})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1  # among the weights: torch alone reads it without a word
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="the checksum of"):
+        load_checkpoint(path)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from edgesr.errors import ConversionError, UsageError
+from edgesr.errors import ConversionError, InputError, UsageError
 from edgesr.models.checkpoint import load_checkpoint, save_checkpoint
 from edgesr.models.fold import fold
 from edgesr.quantize.adaround import AdaroundWeights
@@ -468,6 +468,11 @@ def test_images_that_hold_no_numbers_are_refused() -> None:
     x[0, 0, 0, 0] = torch.nan
     with pytest.raises(ConversionError, match="no numbers"):
         quantize(network("elsr"), "lsq", x)
+
+
+def test_images_of_one_colour_are_refused() -> None:
+    with pytest.raises(InputError, match="one colour"):
+        quantize(network("elsr"), "lsq", torch.zeros(2, 3, 16, 16))
 
 
 def test_what_is_quantized_is_not_quantized_again() -> None:

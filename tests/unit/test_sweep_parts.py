@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgesr.analysis.doubts import JobDoubt
 from edgesr.analysis.summary import JobSummary
 from edgesr.data.images import write_png
 from edgesr.data.pairs import pairs_from
@@ -220,10 +221,10 @@ def test_the_sentences_say_where_int8_is_slower(table: Table) -> None:
     assert told[1].startswith("Smallest: lsq and ptq, ")
     slower = "int8-io takes 1.90 times as long; use fp32 or fp16 there."
     assert told[2:] == [
-        "Fastest on cpu: float, 2 ms.",
-        f"On cpu int8 is slower than fp32: {slower}",
+        "Fastest on cpu: float and fp32, 2 ms.",
+        f"On cpu these are slower than fp32: {slower}",
         "Fastest on xnnpack: lsq, 0.4 ms.",
-        "On xnnpack int8 is faster than fp32: int8-io takes 0.40 times as long.",
+        "On xnnpack these are faster than fp32: int8-io takes 0.40 times as long.",
         "Nothing ran on gpu.",
     ]
 
@@ -248,7 +249,7 @@ def job(row: Row, **changes: Any) -> JobSummary:
     job: Any = JobSummary.__new__(JobSummary)
     fields = {"candidate": row.candidate.manifest.id, "delegate": "xnnpack", "outcome": "full",
               "median_ms": 1.5, "reasons": (), "status": "ok", "nodes_delegated": 3.0,
-              "nodes_total": 9.0}  # fmt: skip
+              "nodes_total": 9.0, "doubts": ()}  # fmt: skip
     job.__dict__.update({**fields, **changes})
     return job  # type: ignore[no-any-return]
 
@@ -258,6 +259,7 @@ def job(row: Row, **changes: Any) -> JobSummary:
     [
         ({}, 1500.0, None),
         ({"outcome": "partial"}, 1500.0, "takes 3 of 9 nodes"),
+        ({"doubts": (JobDoubt("busy", {}, 2),)}, 1500.0, "doubtful (busy)"),
         ({"outcome": "fallback"}, None, "did not take the graph"),
         ({"outcome": "unknown"}, None, "nothing proves"),
         ({"median_ms": float("nan"), "reasons": ("no GPU",)}, None, "xnnpack: no GPU"),
