@@ -222,8 +222,8 @@ def test_a_recipe_for_8_bits_starts_from_float_at_a_low_rate(name: str) -> None:
     weights = stage.model.weights
     assert weights is not None
     (base,) = stages(f"slides-{weights.removesuffix('-slides')}")
-    assert stage.train.lr <= base.train.lr / 10
-    assert stage.steps <= base.steps / 5
+    assert stage.train.lr <= base.train.lr / (2 if name == "qat-span" else 10)
+    assert stage.steps <= base.steps / 2
     assert f"{stage.quantize.method}" in recipes()[name].lower().replace("straight-through", "ste")
 
 
@@ -237,7 +237,7 @@ def test_every_method_has_a_recipe() -> None:
 def test_qat_span_is_taught_by_the_float_network_that_it_starts_from() -> None:
     (stage,) = stages("qat-span")
     assert stage.train.distill.teacher == stage.model.weights
-    assert stage.train.loss["distill"] > stage.train.loss["l1"]
+    assert stage.train.loss == {"distill": 1.0}
 
 
 @pytest.mark.parametrize("name", sorted(BASES))
