@@ -26,6 +26,8 @@ Rounding = Literal["nearest", "gptq", "adaround"]
 
 WRITTEN: tuple[Variant, ...] = ("int8", "int8-io", "int8-island", "mixed")
 """What this module writes."""
+CALIBRATED: frozenset[Variant] = frozenset({"16x8", *WRITTEN})
+"""Variants whose ranges come from images, unless they were trained."""
 AFTER_TRAINING = "ptq"
 """The method of a network that was not trained for integers."""
 TRAINED: tuple[Variant, ...] = ("int8", "int8-io", "int8-island")

@@ -4,15 +4,16 @@ import importlib.metadata
 import importlib.util
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from edgesr.convert.child import ChildJob, run_child
-from edgesr.convert.graph import Graph, Tensor, read_graph
+from edgesr.convert.graph import Graph, read_graph
 from edgesr.convert.integer import (
+    CALIBRATED,
     TRAINED,
     WRITTEN,
     IntegerFile,
@@ -20,23 +21,19 @@ from edgesr.convert.integer import (
     IntegerWriter,
     quantized_network,
 )
-from edgesr.convert.lint import check_rules, expected_coverage
+from edgesr.convert.lint import check_rules
+from edgesr.convert.publish import publish
 from edgesr.convert.samples import Samples, load_samples
 from edgesr.convert.verify import measure_parity, reference, run_tflite
 from edgesr.errors import MissingExtraError, ParityError, UsageError
-from edgesr.files import sha256_file, store_errors
+from edgesr.files import store_errors
 from edgesr.results.manifest import (
     VARIANTS,
-    Manifest,
-    ModelInfo,
     Parity,
     Quantization,
-    Source,
-    TensorInfo,
     Variant,
-    read_manifest,
 )
-from edgesr.results.store import Candidate, Workspace, write_candidates
+from edgesr.results.store import Candidate, Workspace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,13 +43,6 @@ if TYPE_CHECKING:
 Backend = Literal["onnx2tf", "litert"]
 Progress = Callable[[str, int, int], None]
 
-CALIBRATED: frozenset[Variant] = frozenset({"16x8", *WRITTEN})
-"""Variants whose ranges come from images, unless they were trained."""
-_TOOLS: dict[Backend, tuple[str, ...]] = {
-    "onnx2tf": ("edgesr", "torch", "onnx", "onnxscript", "onnx2tf", "tensorflow", "ai-edge-litert"),
-    "litert": ("edgesr", "torch", "litert-torch", "ai-edge-litert"),
-}
-_WRITER_TOOLS = ("edgesr", "torch", "ai-edge-litert")
 _SHARED_STEPS = 5
 
 
@@ -102,7 +92,7 @@ class ConvertRequest:
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class Loaded:
     """What the steps before the child process produce."""
 
     request: ConvertRequest
@@ -113,7 +103,7 @@ class _Loaded:
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
     """One .tflite that has passed all checks."""
 
     path: Path
@@ -153,7 +143,7 @@ def convert(
         integers = _quantize(loaded, Path(name), steps)
         made = _check(loaded, files, integers, steps)
         steps("publish")
-        return _publish(loaded, made, workspace)
+        return publish(loaded, made, workspace)
 
 
 class _Steps:
@@ -177,7 +167,7 @@ def _need_backend(backend: Backend) -> None:
         raise MissingExtraError("--backend litert", extra="litert")
 
 
-def _load(request: ConvertRequest, steps: _Steps) -> _Loaded:
+def _load(request: ConvertRequest, steps: _Steps) -> Loaded:
     from edgesr.models.checkpoint import load_checkpoint
     from edgesr.models.fold import fold
 
@@ -191,7 +181,7 @@ def _load(request: ConvertRequest, steps: _Steps) -> _Loaded:
     steps.expect(_SHARED_STEPS + 2 * len(variants))
     steps("images")
     samples = load_samples(request.calibration, checkpoint.spec.scale, request.size)
-    return _Loaded(request, variants, checkpoint, deploy, samples)
+    return Loaded(request, variants, checkpoint, deploy, samples)
 
 
 def _variants(
@@ -232,7 +222,7 @@ def _has_prelu(deploy: "nn.Module") -> bool:
     return any(isinstance(part, nn.PReLU) for part in deploy.modules())
 
 
-def _convert(loaded: _Loaded, folder: Path, steps: _Steps) -> dict[Variant, Path]:
+def _convert(loaded: Loaded, folder: Path, steps: _Steps) -> dict[Variant, Path]:
     """Runs the backend in a child process; variant -> .tflite in ``folder``."""
     request = loaded.request
     variants = [variant for variant in loaded.variants if variant not in WRITTEN]
@@ -265,7 +255,7 @@ def _convert(loaded: _Loaded, folder: Path, steps: _Steps) -> dict[Variant, Path
     return files
 
 
-def _quantize(loaded: _Loaded, folder: Path, steps: _Steps) -> dict[Variant, IntegerFile]:
+def _quantize(loaded: Loaded, folder: Path, steps: _Steps) -> dict[Variant, IntegerFile]:
     """Writes the variants whose integers are edgesr's own."""
     variants = [variant for variant in loaded.variants if variant in WRITTEN]
     if not variants:
@@ -283,16 +273,16 @@ def _quantize(loaded: _Loaded, folder: Path, steps: _Steps) -> dict[Variant, Int
 
 
 def _check(
-    loaded: _Loaded,
+    loaded: Loaded,
     files: dict[Variant, Path],
     integers: dict[Variant, IntegerFile],
     steps: _Steps,
-) -> list[_Made]:
+) -> list[Made]:
     """Graph rules, then parity of every variant; raises when any fails, naming those that pass."""
     files = files | {variant: file.path for variant, file in integers.items()}
     checked = loaded.samples.checked
     expected = reference(loaded.deploy, checked)
-    made: list[_Made] = []
+    made: list[Made] = []
     failed: list[ParityError] = []
     for variant in loaded.variants:
         steps(f"verify {variant}")
@@ -308,7 +298,7 @@ def _check(
         else:
             about = written.quantization if written else None
             same = variant == "mixed" and about is not None and not about.float_layers
-            made.append(_Made(path, "int8" if same else variant, graph, parity, about))
+            made.append(Made(path, "int8" if same else variant, graph, parity, about))
     if failed:
         good = " ".join(f"--{file.variant}" for file in made)
         flags = f"these pass: {good}; or " if made else ""
@@ -324,140 +314,3 @@ def _parity_source(samples: Samples, variant: Variant) -> str:
     if samples.held_out or variant not in CALIBRATED:
         return samples.source
     return f"{samples.source}, the same images as for calibration"
-
-
-def _publish(loaded: _Loaded, made: list[_Made], workspace: Workspace) -> list[Candidate]:
-    """Adds all candidates; those of older conversions stay, runs refer to them."""
-    out = loaded.request.out
-    known = _known(out) if out is not None else workspace.candidates()
-    made = list({sha256_file(file.path): file for file in reversed(made)}.values())[::-1]
-    manifests = [_manifest(loaded, file, known) for file in made]
-    return write_candidates(
-        [
-            (
-                out / manifest.name if out else workspace.candidate_folder(manifest),
-                file.path,
-                manifest,
-            )
-            for file, manifest in zip(made, manifests, strict=True)
-        ]
-    )
-
-
-def _known(out: Path) -> list[Candidate]:
-    return [
-        Candidate(path.parent / "model.tflite", read_manifest(path))
-        for path in sorted(out.glob("[!.]*/manifest.json"))
-    ]
-
-
-def _manifest(loaded: _Loaded, made: _Made, known: list[Candidate]) -> Manifest:
-    request, checkpoint, graph = loaded.request, loaded.checkpoint, made.graph
-    calibrated = made.variant in CALIBRATED and not _is_final(loaded)
-    digest = sha256_file(made.path)
-    taken = {old.manifest.name for old in known if old.manifest.id != digest}
-    return Manifest(
-        id=digest,
-        name=_name(loaded, made.variant, digest, taken),
-        variant=made.variant,
-        size_bytes=made.path.stat().st_size,
-        model=_model_info(loaded),
-        inputs=tuple(_tensor_info(tensor) for tensor in graph.tensors_of(graph.inputs)),
-        outputs=tuple(_tensor_info(tensor) for tensor in graph.tensors_of(graph.outputs)),
-        parity=made.parity,
-        ops=graph.op_counts(),
-        coverage=expected_coverage(graph),
-        source=Source(checkpoint=checkpoint.path.name, sha256=checkpoint.sha256),
-        calibration=loaded.samples.source if calibrated else None,
-        quantization=made.quantization,
-        notes=_notes(made),
-        tools={name: _version(name) for name in _tools(request.backend, made)},
-    )
-
-
-def _is_final(loaded: _Loaded) -> bool:
-    """Whether the checkpoint was trained to the very integers that are written."""
-    from edgesr.quantize.network import QuantizedNetwork
-
-    model = loaded.checkpoint.model
-    return isinstance(model, QuantizedNetwork) and model.method.on_grid
-
-
-def _tools(backend: Backend, made: _Made) -> tuple[str, ...]:
-    return _WRITER_TOOLS if made.quantization else _TOOLS[backend]
-
-
-def _model_info(loaded: _Loaded) -> ModelInfo:
-    from edgesr.models.count import count_macs, count_parameters
-    from edgesr.models.registry import build_model
-
-    spec = loaded.checkpoint.spec
-    deploy = loaded.deploy
-    if spec.quantizer:  # the float network of the same sizes: quantizers are no parameters of it
-        deploy = build_model(replace(spec, quantizer="")).deploy()
-    return ModelInfo(
-        arch=spec.arch,
-        scale=spec.scale,
-        parameters=count_parameters(deploy),
-        macs=count_macs(deploy, *loaded.request.size),
-        options=spec.options,
-    )
-
-
-def _notes(made: _Made) -> tuple[str, ...]:
-    about = made.quantization
-    if about and about.off_grid:
-        lost = about.agreement.grid_loss_db
-        costs = "a loss unknown without a truth" if lost is None else f"{lost:.3f} dB"
-        return (f"levels of {about.method} are not on the int8 grid: rounding costs {costs}",)
-    if made.variant == "dynamic" and all(t.dtype != "int8" for t in made.graph.tensors):
-        return ("no weight tensor is large enough to be quantized: the same as fp32",)
-    return ()
-
-
-def _name(loaded: _Loaded, variant: Variant, digest: str, taken: set[str]) -> str:
-    """Checkpoint, size, variant; and the digest, where other bytes have that name already."""
-    (height, width), path = loaded.request.size, loaded.checkpoint.path
-    # every training calls its result best_model.pt: its folder tells more
-    stem = path.resolve().parent.name if path.stem == "best_model" else path.stem
-    suffix = "-litert" if loaded.request.backend == "litert" else _suffix(loaded, variant)
-    rest = f"{height}x{width}-{variant}{suffix}"
-    name = f"{stem}-{rest}"
-    return f"{stem}.{digest[:8]}-{rest}" if name in taken else name
-
-
-def _suffix(loaded: _Loaded, variant: Variant) -> str:
-    """What was chosen otherwise than by default, so that both candidates can be told apart."""
-    chosen, usual = loaded.request.integer, IntegerOptions()
-    parts: list[str] = []
-    if variant in WRITTEN and not loaded.checkpoint.spec.quantizer:
-        parts += [chosen.ranges] * (chosen.ranges != usual.ranges)
-        parts += [chosen.rounding] * (chosen.rounding != usual.rounding)
-    if variant == "16x8" and chosen.rounding == "nearest":
-        parts.append("nearest")
-    if variant == "int8-io":
-        parts += [chosen.io] * (chosen.io != usual.io)
-    return "".join(f"-{part}" for part in parts)
-
-
-def _tensor_info(tensor: Tensor) -> TensorInfo:
-    quantization = tensor.quantization
-    if quantization is None:
-        return TensorInfo(name=tensor.name, shape=tensor.shape, dtype=tensor.dtype, range=(0, 1))
-    scale, zero_point = quantization.scale[0], quantization.zero_point[0]
-    return TensorInfo(
-        name=tensor.name,
-        shape=tensor.shape,
-        dtype=tensor.dtype,
-        range=(zero_point, round(zero_point + 1 / scale, 3)),
-        scale=scale,
-        zero_point=zero_point,
-    )
-
-
-def _version(package: str) -> str:
-    if package == "edgesr":
-        from edgesr import __version__
-
-        return __version__
-    return importlib.metadata.version(package)
