@@ -1,32 +1,33 @@
 """Metrics of one model over pairs of images, with the protocol they were taken by."""
 
-import csv
-import io
-import json
-import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgesr.data.images import read_image, write_png
+from edgesr.data.images import RgbImage, read_image, write_png
 from edgesr.data.pairs import Pair, pairs_from
 from edgesr.errors import ImageError, PairsError
-from edgesr.files import write_text
+from edgesr.files import sha256_file
+from edgesr.quality.cores import usable_cores
+from edgesr.quality.evaluation import Evaluation, ImageScore, worst
+from edgesr.quality.memo import evaluation_key, recall, remember
 from edgesr.quality.metrics import PROTOCOL, psnr_y, ssim_y
-from edgesr.quality.ocr import open_engine
-from edgesr.quality.readability import Readability, ReadabilityBenchmark, readability
+from edgesr.quality.ocr import engine_version
+from edgesr.quality.readability import ReadabilityBenchmark
+from edgesr.quality.reader import describe, open_reader
 from edgesr.quality.runners import Runner, RunnerOptions, open_runner_with
-from edgesr.quality.text import TEXT_PROTOCOL, Reference, TextScore
+from edgesr.quality.text import IGNORED_CASE, TEXT_PROTOCOL, Reference
 
 Progress = Callable[[str, int, int], None]
 
-OCR_METRICS = ("cer", "word_recall", "confidence")
-"""What reading adds to every image and to the mean."""
+TRUTH = "truth"
+"""The model that shows the high-res image itself: what could be reached at best."""
+WORST = 3
+"""How many pictures of images that were read badly are drawn."""
 
 
 @dataclass(frozen=True)
@@ -34,95 +35,64 @@ class EvalRequest:
     """What to evaluate, on what."""
 
     model: str
-    """As `runners.open_runner` takes it."""
+    """As `runners.open_runner` takes it, or ``truth``."""
     pairs: Path
     """A pairs.csv, or a folder that holds one."""
     runner: RunnerOptions = field(default_factory=RunnerOptions)
-    """Without a scale, ``bicubic`` takes that of the first pair."""
+    """Without a scale, ``bicubic`` and ``truth`` take that of the first pair."""
     save: Path | None = None
     """Folder for the upscaled images as PNG; None keeps none."""
     ocr: str | None = None
     """Engine that reads the upscaled images, as `ocr.open_engine` takes it; None reads nothing."""
+    ignore_case: bool = False
+    """Whether a capital read as a small letter is no error."""
+    lpips: Path | None = None
+    """Weights of LPIPS; None leaves it out."""
+    worst: Path | None = None
+    """Folder for a picture of each of the images that were read worst; None draws none."""
+    fresh: bool = False
+    """Measure and read anew, whatever is kept of an earlier call."""
+
+
+class _Truth:
+    """Stands where a runner does and shows the truth."""
+
+    sha256: str | None = None
+    notes: tuple[str, ...] = ("the high-res images themselves",)
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
 
 
 @dataclass(frozen=True)
-class ImageScore:
-    """Metrics of one image."""
+class _Judges:
+    """What scores one upscaled image; used from several threads."""
 
-    name: str
-    psnr_y: float
-    """dB; infinite when not one luma value differs."""
-    ssim_y: float
-    text: TextScore | None = None
-    """How its text was read; None when it was not."""
+    reader: ReadabilityBenchmark | None
+    lpips: Callable[[RgbImage, RgbImage], float] | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The image's row of the JSON document; an infinite PSNR is null."""
-        row: dict[str, Any] = {
-            "name": self.name,
-            "psnr_y": self.psnr_y if math.isfinite(self.psnr_y) else None,
-            "ssim_y": self.ssim_y,
-        }
-        if self.text is not None:
-            row |= {metric: getattr(self.text, metric) for metric in OCR_METRICS}
-            row["reference"] = self.text.reference
-        return row
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics of one model over a set of pairs."""
-
-    protocol: dict[str, Any]
-    images: tuple[ImageScore, ...]
-
-    def mean(self) -> dict[str, float | None]:
-        """Mean of each metric over the images.
-
-        An infinite PSNR would make the mean infinite whatever the other images are, so the mean is
-        over the finite ones; None when there is none.
-        """
-        finite = [image.psnr_y for image in self.images if math.isfinite(image.psnr_y)]
-        mean = {
-            "psnr_y": sum(finite) / len(finite) if finite else None,
-            "ssim_y": sum(image.ssim_y for image in self.images) / len(self.images),
-        }
-        read = self.readability()
-        return mean | ({metric: getattr(read, metric) for metric in OCR_METRICS} if read else {})
-
-    def readability(self) -> Readability | None:
-        """Mean of the OCR metrics over the images with text; None when nothing was read."""
-        scores = [image.text for image in self.images if image.text is not None]
-        return readability(scores) if scores else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document: ``protocol``, ``mean``, ``images``."""
-        rows = [image.to_dict() for image in self.images]
-        return {"protocol": self.protocol, "mean": self.mean(), "images": rows}
-
-    def to_csv(self) -> str:
-        """One line per image; an infinite PSNR is ``inf``, a metric without a value empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        rows = [image.to_dict() for image in self.images]
-        writer.writerow(rows[0])
-        for image, row in zip(self.images, rows, strict=True):
-            row["psnr_y"] = image.psnr_y
-            writer.writerow(
-                f"{value:.6f}" if isinstance(value, float) else value for value in row.values()
-            )
-        return text.getvalue()
+    def score(self, pair: Pair, sr: RgbImage, hr: RgbImage, scale: int) -> ImageScore:
+        try:
+            psnr, ssim = psnr_y(sr, hr, scale), ssim_y(sr, hr, scale)
+        except ImageError as error:
+            hint = "take its row out of the pairs.csv"
+            raise ImageError(f"{pair.hr}: {error}", hint=hint) from error
+        lpips = self.lpips(sr, hr) if self.lpips else None
+        reading = self.reader.read(sr, text=pair.text, hr=hr) if self.reader else None
+        return ImageScore(pair.name, psnr, ssim, lpips, reading)
 
 
 def evaluate(request: EvalRequest, progress: Progress | None = None) -> Evaluation:
     """Upscales the low-res image of every pair and compares it with the high-res one.
 
     A high-res image that is larger by less than one low-res pixel is cut at the right and the
-    bottom, as the literature does for sizes that the scale doesn't divide.
+    bottom, as the literature does for sizes that the scale doesn't divide. Images are upscaled one
+    after the other and scored side by side, one core each. An evaluation that was made before is
+    taken from the user's cache; see `memo`.
 
     Args:
         request: Model and pairs.
-        progress: Called before every image and at the end.
+        progress: Called after every image.
 
     Raises:
         UsageError: When a scale is missing or isn't the model's, or no OCR engine has that name.
@@ -131,75 +101,91 @@ def evaluate(request: EvalRequest, progress: Progress | None = None) -> Evaluati
         StoreError: When an image can't be saved.
     """
     pairs = pairs_from(request.pairs)
-    reader = _reader(request)
-    runner = _open(request, pairs[0])
-    images = []
-    for done, pair in enumerate(pairs):
-        if progress is not None:
-            progress(pair.name, done, len(pairs))
-        images.append(_score(pair, runner, request.save, reader))
-    if progress is not None:
-        progress("done", len(pairs), len(pairs))
-    protocol = _protocol(request, runner)
-    if reader is not None:
-        protocol["ocr"] = _ocr_protocol(reader, images)
+    if request.fresh or request.save or request.worst:
+        return _evaluate(request, pairs, progress)
+    options = (request.runner, request.ignore_case, request.ocr and engine_version(request.ocr))
+    lpips = request.lpips and sha256_file(request.lpips)
+    key = evaluation_key(pairs, request.model, (*options, lpips))
+    known = recall(key)
+    if known is not None:
+        return replace(known, protocol=known.protocol | {"pairs": str(request.pairs)})
+    evaluation = _evaluate(request, pairs, progress)
+    remember(key, evaluation)
+    return evaluation
+
+
+def _evaluate(request: EvalRequest, pairs: Sequence[Pair], progress: Progress | None) -> Evaluation:
+    with ExitStack() as stack:
+        judges = _judges(request, stack)
+        runner = _open(request, pairs[0])
+        images = []
+        for score in _scores(pairs, runner, request, judges):
+            images.append(score)
+            if progress is not None:
+                progress(score.name, len(images), len(pairs))
+        protocol = _protocol(request, runner)
+        if judges.reader is not None:
+            protocol["ocr"] = _ocr_protocol(judges.reader, images)
+        if request.worst is not None:
+            _draw_worst(pairs, images, runner, request.worst)
     return Evaluation(protocol, tuple(images))
 
 
-def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """Writes one line per image, atomically.
+def _judges(request: EvalRequest, stack: ExitStack) -> _Judges:
+    reader = lpips = None
+    if request.ocr is not None:
+        engine = stack.enter_context(
+            open_reader(request.ocr, request.runner.threads, fresh=request.fresh)
+        )
+        reader = ReadabilityBenchmark(engine, ignore_case=request.ignore_case)
+    if request.lpips is not None:
+        from edgesr.quality.lpips import Lpips
 
-    Raises:
-        StoreError: When the file can't be written.
-    """
-    write_text(path, evaluation.to_csv())
-
-
-def write_summary(evaluation: Evaluation, path: Path) -> None:
-    """Writes protocol, mean and images as JSON, atomically.
-
-    Raises:
-        StoreError: When the file can't be written.
-    """
-    write_text(path, json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        lpips = Lpips(request.lpips).distance
+    return _Judges(reader, lpips)
 
 
-def _open(request: EvalRequest, first: Pair) -> Runner:
+def _scores(
+    pairs: Sequence[Pair], runner: Runner | _Truth, request: EvalRequest, judges: _Judges
+) -> Iterator[ImageScore]:
+    """Scores in the pairs' order; at most two images per core wait in memory."""
+    workers = request.runner.threads or usable_cores()
+    pending: deque[Future[ImageScore]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="edgesr-eval")
+    try:
+        for pair in pairs:
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+            sr, hr = _upscaled(pair, runner)
+            if request.save is not None:
+                write_png(request.save / f"{pair.name}.png", sr)
+            pending.append(pool.submit(judges.score, pair, sr, hr, runner.scale))
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _upscaled(pair: Pair, runner: Runner | _Truth) -> tuple[RgbImage, RgbImage]:
+    lr, hr = read_image(pair.lr), read_image(pair.hr)
+    hr = _cut_to_scale(pair, lr, hr, runner.scale)
+    return (hr if isinstance(runner, _Truth) else runner.upscale(lr)), hr
+
+
+def _open(request: EvalRequest, first: Pair) -> Runner | _Truth:
     options = request.runner
-    if request.model == "bicubic" and options.scale is None:
+    if request.model in ("bicubic", TRUTH) and options.scale is None:
         lr, hr = read_image(first.lr), read_image(first.hr)
         scale = hr.shape[0] // lr.shape[0]
         if scale < 2:
             raise PairsError(f"{first.name}: {first.hr} is not larger than {first.lr}")
         options = replace(options, scale=scale)
+    if request.model == TRUTH:
+        return _Truth(options.scale or 1)
     return open_runner_with(request.model, options)
 
 
-def _reader(request: EvalRequest) -> ReadabilityBenchmark | None:
-    if request.ocr is None:
-        return None
-    return ReadabilityBenchmark(open_engine(request.ocr, request.runner.threads))
-
-
-def _score(
-    pair: Pair, runner: Runner, save: Path | None, reader: ReadabilityBenchmark | None
-) -> ImageScore:
-    lr, hr = read_image(pair.lr), read_image(pair.hr)
-    hr = _cut_to_scale(pair, lr, hr, runner.scale)
-    sr = runner.upscale(lr)
-    if save is not None:
-        write_png(save / f"{pair.name}.png", sr)
-    try:
-        psnr, ssim = psnr_y(sr, hr, runner.scale), ssim_y(sr, hr, runner.scale)
-    except ImageError as error:
-        raise ImageError(f"{pair.hr}: {error}", hint="take its row out of the pairs.csv") from error
-    text = None if reader is None else reader.score(sr, text=pair.text, hr=hr)
-    return ImageScore(pair.name, psnr, ssim, text)
-
-
-def _cut_to_scale(
-    pair: Pair, lr: NDArray[np.uint8], hr: NDArray[np.uint8], scale: int
-) -> NDArray[np.uint8]:
+def _cut_to_scale(pair: Pair, lr: RgbImage, hr: RgbImage, scale: int) -> RgbImage:
     height, width = lr.shape[0] * scale, lr.shape[1] * scale
     excess = (hr.shape[0] - height, hr.shape[1] - width)
     if any(not 0 <= pixels < scale for pixels in excess):
@@ -211,8 +197,21 @@ def _cut_to_scale(
     return hr[:height, :width]
 
 
-def _protocol(request: EvalRequest, runner: Runner) -> dict[str, Any]:
-    return {
+def _draw_worst(
+    pairs: Sequence[Pair], images: Sequence[ImageScore], runner: Runner | _Truth, folder: Path
+) -> None:
+    from edgesr.quality.worst import draw_reading
+
+    by_name = {pair.name: pair for pair in pairs}
+    for rank, image in enumerate(worst(images, WORST), start=1):
+        if image.reading is not None:
+            sr, hr = _upscaled(by_name[image.name], runner)
+            picture = draw_reading(sr, hr, image.reading)
+            write_png(folder / f"{rank}-{image.name}.png", picture)
+
+
+def _protocol(request: EvalRequest, runner: Runner | _Truth) -> dict[str, Any]:
+    protocol = {
         **PROTOCOL,
         "model": request.model,
         "model_sha256": runner.sha256,
@@ -222,16 +221,19 @@ def _protocol(request: EvalRequest, runner: Runner) -> dict[str, Any]:
         "border_crop_px": runner.scale,
         "hr_cut": "right and bottom, to scale times the low-res size",
         "mean": "over images; an infinite PSNR (null, identical images) is left out",
+        "interval": "95 %, bootstrap over images, percentiles expanded as Student's t is",
     }
+    if request.lpips is not None:
+        protocol["lpips_sha256"] = sha256_file(request.lpips)
+    return protocol
 
 
 def _ocr_protocol(reader: ReadabilityBenchmark, images: Sequence[ImageScore]) -> dict[str, Any]:
-    references = Counter(image.text.reference for image in images if image.text is not None)
+    references = Counter(image.reading.score.reference for image in images if image.reading)
+    text = TEXT_PROTOCOL | ({"case": IGNORED_CASE} if reader.ignore_case else {})
     return {
-        "engine": reader.engine.name,
-        "version": reader.engine.version,
-        "language": reader.engine.language,
-        **TEXT_PROTOCOL,
+        **describe(reader.engine),
+        **text,
         "references": {kind: references[kind] for kind in get_args(Reference)},
         "mean": "over images; those without text (reference none) are left out",
     }

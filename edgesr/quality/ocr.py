@@ -1,28 +1,28 @@
-"""Engines that read text in images, behind one interface."""
+"""What reads text in images: one interface, and engines by name."""
 
-import contextlib
 import difflib
-import importlib.metadata
-import os
-from collections.abc import Callable
-from typing import Any, Protocol
-
-import numpy as np
+import importlib
+import pkgutil
+from typing import Any, Protocol, cast
 
 from edgesr.data.images import RgbImage
-from edgesr.errors import InputError, MissingExtraError, UsageError
-from edgesr.quality.reading import Line, reading_order
+from edgesr.errors import UsageError
+from edgesr.quality import engines
+from edgesr.quality.reading import Line
 
 
 class OcrEngine(Protocol):
     """What reads text. Equal images give equal lines."""
 
     name: str
-    """As `open_engine` takes it."""
+    """As `open_engine` takes it, without an argument."""
     version: str
     """Of the program and its models: other versions read other text."""
     language: str
     """Which texts the models were made for, in the engine's own words."""
+    copies: bool
+    """Whether several copies of one thread each read faster than one copy: not where a copy fills
+    the memory."""
 
     def read(self, image: RgbImage) -> tuple[Line, ...]:
         """Reads an image.
@@ -39,98 +39,48 @@ class OcrEngine(Protocol):
         ...
 
 
-class RapidOcr:
-    """PP-OCR's networks in onnxruntime, as the package rapidocr brings them; works offline.
-
-    Lines of any confidence are kept: a threshold would hide what a blurred image costs. Text is
-    taken to be upright, so the check for lines upside down is left out.
-
-    Args:
-        threads: CPU threads; None takes every core this process may use.
-
-    Raises:
-        MissingExtraError: When rapidocr or something it needs is not installed.
-    """
-
-    name = "rapidocr"
-
-    def __init__(self, threads: int | None = None) -> None:
-        wanted = max(1, min(threads or _cores(), os.cpu_count() or 1))
-        self._engine = _rapidocr(
-            {
-                "Global.log_level": "critical",
-                "Global.text_score": 0.0,
-                "Global.use_cls": False,
-                "EngineConfig.onnxruntime.intra_op_num_threads": wanted,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            }
-        )
-        models = self._engine.cfg.Rec
-        package = importlib.metadata.version("rapidocr")
-        self.version = f"{package}, {models.ocr_version.value} {models.model_type.value}"
-        self.language = str(models.lang_type.value)
-
-    def read(self, image: RgbImage) -> tuple[Line, ...]:
-        """Reads an image; see `OcrEngine`."""
-        blue_first = np.ascontiguousarray(image[..., ::-1])  # rapidocr follows OpenCV
-        try:
-            found: Any = self._engine(blue_first)
-        except Exception as error:  # its models load here; rapidocr lets any exception through
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            raise InputError(
-                f"rapidocr can't read an image of {image.shape[1]}x{image.shape[0]} pixels:"
-                f" {reason}",
-                hint="if its models are damaged: python3 -m pip install --force-reinstall rapidocr",
-            ) from error
-        if found.boxes is None or found.txts is None or found.scores is None:
-            return ()
-        rows = zip(found.boxes, found.txts, found.scores, strict=True)
-        return reading_order(
-            Line(str(text), float(score), (*_corner(box.min(0)), *_corner(box.max(0))))
-            for box, text, score in rows
-        )
+def engine_names() -> list[str]:
+    """Every engine that `open_engine` knows: a file in `edgesr.quality.engines` each."""
+    return [module.name for module in pkgutil.iter_modules(engines.__path__)]
 
 
-ENGINES: dict[str, Callable[[int | None], OcrEngine]] = {"rapidocr": RapidOcr}
-"""Every engine by name; called with the number of threads."""
-
-
-def open_engine(name: str = "rapidocr", threads: int | None = None) -> OcrEngine:
+def open_engine(spec: str = "rapidocr", threads: int | None = None) -> OcrEngine:
     """Opens an engine; it loads its models when it reads for the first time.
 
     Args:
-        name: A key of `ENGINES`.
+        spec: ``NAME`` or ``NAME:ARGUMENT``: ``rapidocr``, ``tesseract:deu+eng``, ``vlm:FOLDER``.
         threads: CPU threads; None leaves the choice to the engine.
+
+    Raises:
+        UsageError: When no engine has this name, or it does not take this argument.
+        MissingExtraError: When its package is not installed.
+        InputError: When the model that is named can't be loaded.
+    """
+    engine, argument = _find(spec)
+    return cast("OcrEngine", engine(argument, threads))
+
+
+def engine_version(spec: str) -> str:
+    """What an engine reads by, told without loading it: equal versions give equal lines.
 
     Raises:
         UsageError: When no engine has this name.
         MissingExtraError: When its package is not installed.
+        InputError: When the model that is named can't be read.
     """
-    if name not in ENGINES:
-        close = difflib.get_close_matches(name, ENGINES, n=1)
+    engine, argument = _find(spec)
+    return f"{spec} {engine.version_of(argument)}"
+
+
+def _find(spec: str) -> tuple[Any, str | None]:
+    """An engine's class, and what follows its name."""
+    name, colon, argument = spec.partition(":")
+    known = engine_names()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         raise UsageError(
             f"no OCR engine is called {name!r}",
-            hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(ENGINES)}",
+            hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}",
         )
-    return ENGINES[name](threads)
-
-
-def _rapidocr(params: dict[str, Any]) -> Any:
-    try:
-        from rapidocr import RapidOCR
-    except ImportError as error:
-        missing = MissingExtraError("the OCR engine rapidocr", extra="")
-        missing.hint = "install them with: python3 -m pip install rapidocr onnxruntime"
-        raise missing from error
-    return RapidOCR(params=params)
-
-
-def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    with contextlib.suppress(AttributeError):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _corner(point: Any) -> tuple[float, float]:
-    return float(point[0]), float(point[1])
+    module = importlib.import_module(f"{engines.__name__}.{name}")
+    return module.ENGINE, argument if colon else None

@@ -1,29 +1,27 @@
 """Whether the text in an upscaled image can be read, and how models are ranked by it."""
 
 import hashlib
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgesr.data.images import RgbImage
 from edgesr.quality.ocr import OcrEngine, open_engine
-from edgesr.quality.text import NO_TEXT, TextScore, normalise, score_text
+from edgesr.quality.reading import Line
+from edgesr.quality.text import NO_TEXT, Reference, TextScore, normalise, score_text
+
+Lines = tuple[Line, ...]
 
 
 @dataclass(frozen=True)
-class Readability:
-    """Means over the images that have a text to read; None where none has."""
+class Reading:
+    """What was read in one image, and how right it is."""
 
-    cer: float | None
-    """Character error rate."""
-    word_recall: float | None
-    """Share of words read without an error."""
-    confidence: float | None
-    """The engine's own, 0 to 1."""
-    images: int
-    """How many images count."""
+    score: TextScore
+    lines: Lines = ()
+    """As the engine read them; empty where there is nothing to read."""
+    reference: str = ""
+    """What they were compared with."""
 
 
 class ReadabilityBenchmark:
@@ -31,16 +29,22 @@ class ReadabilityBenchmark:
 
     Args:
         engine: What reads; None opens the default one.
+        ignore_case: Whether a capital read as a small letter is no error.
 
     Raises:
         MissingExtraError: When the default engine is not installed.
     """
 
-    def __init__(self, engine: OcrEngine | None = None) -> None:
+    def __init__(self, engine: OcrEngine | None = None, *, ignore_case: bool = False) -> None:
         self.engine = engine or open_engine()
+        self.ignore_case = ignore_case
         self._truths: dict[bytes, str] = {}
 
     def score(self, sr: RgbImage, *, text: str, hr: RgbImage) -> TextScore:
+        """The score alone; see `read`."""
+        return self.read(sr, text=text, hr=hr).score
+
+    def read(self, sr: RgbImage, *, text: str, hr: RgbImage) -> Reading:
         """Reads an upscaled image and compares with the known text, else with the high-res image.
 
         Args:
@@ -49,17 +53,18 @@ class ReadabilityBenchmark:
             hr: The high-res image, read once however often it comes.
 
         Returns:
-            The score, or `NO_TEXT` when no text is known and none is read in ``hr``.
+            The reading; its score is `NO_TEXT` when no text is known and none is read in ``hr``.
 
         Raises:
             InputError: When the engine fails.
         """
-        if normalise(text):
-            return score_text(self.engine.read(sr), text)
-        truth = self._read_truth(hr)
-        if not normalise(truth):
-            return NO_TEXT
-        return score_text(self.engine.read(sr), truth, "truth-ocr")
+        kind: Reference = "text" if normalise(text) else "truth-ocr"
+        reference = text if kind == "text" else self._read_truth(hr)
+        if not normalise(reference):
+            return Reading(NO_TEXT)
+        lines = self.engine.read(sr)
+        score = score_text(lines, reference, kind, ignore_case=self.ignore_case)
+        return Reading(score, lines, reference)
 
     def _read_truth(self, hr: RgbImage) -> str:
         key = hashlib.sha256(repr(hr.shape).encode() + np.ascontiguousarray(hr).tobytes()).digest()
@@ -68,24 +73,9 @@ class ReadabilityBenchmark:
         return self._truths[key]
 
 
-def readability(scores: Sequence[TextScore]) -> Readability:
-    """Means over the images whose truth shows text."""
-    return Readability(
-        cer=_mean([score.cer for score in scores]),
-        word_recall=_mean([score.word_recall for score in scores]),
-        confidence=_mean([score.confidence for score in scores]),
-        images=sum(score.cer is not None for score in scores),
-    )
-
-
 def ocr_primary(cer: float, confidence: float) -> tuple[float, float]:
     """The key by which readable models come first: fewest errors, then the surest engine.
 
     Confidence only breaks ties, because it can rise while more is misread.
     """
     return (cer, -confidence)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    counted = [value for value in values if value is not None]
-    return statistics.fmean(counted) if counted else None

@@ -158,6 +158,85 @@ def test_without_ocr_nothing_about_text_is_said(pairs: Path) -> None:
     assert "ocr" not in found["protocol"]
 
 
+def test_the_truth_is_read_as_well_as_can_be(slides: Path) -> None:
+    found = document("truth", "--pairs", slides, "--ocr", "rapidocr", "--threads", 1)
+    assert found["protocol"]["scale"] == 2
+    assert all(image["psnr_y"] is None for image in found["images"])
+    assert found["images"][1]["cer"] == 0.0
+    assert found["mean"]["ssim_y"] == pytest.approx(1.0)
+
+
+def test_two_models_are_compared_on_the_same_images(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.tflite").write_bytes(tiny_tflite())
+    alone = document(tmp_path / "tiny.tflite", "--pairs", pairs)
+    found = document(tmp_path / "tiny.tflite", "--pairs", pairs, "--against", "bicubic")
+    other = document("bicubic", "--pairs", pairs)
+    against = found.pop("against")
+    assert found == alone
+    assert against["model"] == "bicubic"
+    assert against["mean"] == other["mean"]
+    difference = against["difference"]["psnr_y"]
+    assert difference["mean"] == pytest.approx(alone["mean"]["psnr_y"] - other["mean"]["psnr_y"])
+    assert difference["n"] == 2
+    assert difference["verdict"] == "tied"  # two images are too few to tell
+    table = run(tmp_path / "tiny.tflite", "--pairs", pairs, "--against", "bicubic").stdout
+    assert "against bicubic" in table
+    same = document("bicubic", "--pairs", pairs, "--against", "bicubic")["against"]
+    assert {one["verdict"] for one in same["difference"].values()} == {"tied"}
+
+
+def test_means_have_intervals(pairs: Path) -> None:
+    found = document("bicubic", "--pairs", pairs)
+    for metric, mean in found["mean"].items():
+        interval = found["interval"][metric]
+        assert interval["low"] <= mean <= interval["high"]
+        assert interval["n"] == 2
+
+
+def test_the_worst_read_image_is_drawn(slides: Path, tmp_path: Path) -> None:
+    result = run(
+        "bicubic", "--pairs", slides, "--ocr", "rapidocr", "--threads", 1, "--worst", tmp_path / "w"
+    )
+    assert result.exit_code == 0
+    (drawn,) = (tmp_path / "w").iterdir()  # the others were read without an error
+    assert drawn.name == "1-known.png"
+    picture = read_image(drawn)
+    assert picture.shape[1] == 1600
+    red = (picture.astype(int) - [194, 24, 7] == 0).all(-1)
+    assert red.sum() > 50  # the frame around the line, and the marked signs
+    fails(run("bicubic", "--pairs", slides, "--worst", tmp_path / "v"), 2, "--worst")
+
+
+def test_a_second_call_is_answered_from_the_cache(
+    slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgesr.quality import evaluate as module
+    from edgesr.quality.runners import open_runner_with
+
+    opened: list[str] = []
+    monkeypatch.setattr(
+        module, "open_runner_with", lambda *args: opened.append(args[0]) or open_runner_with(*args)
+    )
+    monkeypatch.setenv("EDGESR_CACHE", str(tmp_path / "cache"))
+    call = ("bicubic", "--pairs", slides, "--ocr", "rapidocr", "--threads", 1)
+    first = document(*call)
+    assert document(*call) == first
+    assert len(opened) == 1
+    assert document(*call, "--fresh") == first
+    assert len(opened) == 2
+    (entry,) = (tmp_path / "cache" / "eval").iterdir()
+    entry.write_text(entry.read_text()[:-9])  # cut off
+    assert document(*call) == first
+    assert len(opened) == 3
+    slides.write_text(slides.read_text().replace("Fisher", "Fischer"))
+    assert document(*call)["images"][0]["cer"] == 0.0
+    assert len(opened) == 4
+
+
+def test_lpips_is_taken_with_the_users_weights(pairs: Path, tmp_path: Path) -> None:
+    fails(run("bicubic", "--pairs", pairs, "--lpips", tmp_path / "none.pth"), 3, "none.pth")
+
+
 def fails(result: Result, code: int, *words: str) -> None:
     assert result.exit_code == code, result.stderr
     assert result.stdout == ""

@@ -325,7 +325,12 @@ class FakeReading:
         rate = self._left.pop(0)
         confidence = None if rate is None else 0.5
         return TextScore(
-            cer=rate, wer=rate, word_recall=rate, confidence=confidence, reference="text"
+            cer=rate,
+            wer=rate,
+            word_recall=rate,
+            exact_lines=rate,
+            confidence=confidence,
+            reference="text",
         )
 
 

@@ -1,5 +1,6 @@
 """Engines that read text, and the benchmark around them."""
 
+import importlib.metadata
 import sys
 
 import numpy as np
@@ -8,13 +9,8 @@ import pytest
 from edgesr.data.images import RgbImage
 from edgesr.data.slides import render_slide
 from edgesr.errors import InputError, MissingExtraError, UsageError
-from edgesr.quality.ocr import OcrEngine, open_engine
-from edgesr.quality.readability import (
-    Readability,
-    ReadabilityBenchmark,
-    ocr_primary,
-    readability,
-)
+from edgesr.quality.ocr import OcrEngine, engine_names, engine_version, open_engine
+from edgesr.quality.readability import ReadabilityBenchmark, ocr_primary
 from edgesr.quality.reading import Line
 from edgesr.quality.text import NO_TEXT, TextScore, score_text
 
@@ -22,7 +18,7 @@ from edgesr.quality.text import NO_TEXT, TextScore, score_text
 class Typist:
     """Reads what the first pixel's red stands for, and counts how often it is asked."""
 
-    name, version, language = "typist", "1", "none"
+    name, version, language, copies = "typist", "1", "none", True
 
     def __init__(self, *texts: str) -> None:
         self.texts = texts
@@ -41,7 +37,7 @@ def picture(red: int) -> RgbImage:
 def test_a_known_text_is_the_reference() -> None:
     engine = Typist("truth", "troth")
     score = ReadabilityBenchmark(engine).score(picture(1), text="truth", hr=picture(0))
-    assert score == TextScore(0.2, 1.0, 0.0, 0.5, "text")
+    assert score == TextScore(0.2, 1.0, 0.0, 0.0, 0.5, "text")
     assert engine.calls == 1
 
 
@@ -49,7 +45,7 @@ def test_else_it_is_what_is_read_in_the_large_image_once() -> None:
     engine = Typist("truth", "troth")
     benchmark = ReadabilityBenchmark(engine)
     scores = [benchmark.score(picture(1), text=" ", hr=picture(0)) for _ in range(3)]
-    assert scores == [TextScore(0.2, 1.0, 0.0, 0.5, "truth-ocr")] * 3
+    assert scores == [TextScore(0.2, 1.0, 0.0, 0.0, 0.5, "truth-ocr")] * 3
     assert engine.calls == 4
     assert benchmark.score(picture(1), text="", hr=picture(1)).cer == 0.0
 
@@ -59,23 +55,37 @@ def test_an_image_without_text_has_no_score() -> None:
     assert ReadabilityBenchmark(engine).score(picture(1), text="", hr=picture(0)) is NO_TEXT
 
 
-def test_means_leave_out_images_without_text() -> None:
-    one, two = (TextScore(0.2, 0.4, 0.8, 0.9, "text"), TextScore(0.4, 1.0, 0.6, 0.5, "truth-ocr"))
-    mean = readability([one, NO_TEXT, two])
-    assert (mean.cer, mean.word_recall, mean.confidence) == pytest.approx((0.3, 0.7, 0.7))
-    assert mean.images == 2
-    assert readability([NO_TEXT]) == Readability(None, None, None, 0)
-
-
 def test_confidence_only_breaks_ties() -> None:
     ranks = [ocr_primary(0.2, 0.9), ocr_primary(0.1, 0.1), ocr_primary(0.2, 0.95)]
     assert sorted(ranks) == [(0.1, -0.1), (0.2, -0.95), (0.2, -0.9)]
+
+
+def test_case_may_be_no_matter() -> None:
+    engine = Typist("Truth", "tRUTH")
+    strict, loose = ReadabilityBenchmark(engine), ReadabilityBenchmark(engine, ignore_case=True)
+    assert strict.score(picture(1), text="", hr=picture(0)).cer == 1.0
+    assert loose.score(picture(1), text="", hr=picture(0)).cer == 0.0
+
+
+def test_every_engine_is_a_file() -> None:
+    assert set(engine_names()) == {"rapidocr", "tesseract", "vlm"}
 
 
 def test_an_unknown_engine_is_named() -> None:
     with pytest.raises(UsageError, match="'rapidocrr'") as caught:
         open_engine("rapidocrr")
     assert "rapidocr?" in caught.value.hint
+
+
+def test_an_argument_that_an_engine_does_not_take_is_refused() -> None:
+    with pytest.raises(UsageError, match="'deu'"):
+        open_engine("rapidocr:deu")
+
+
+def test_a_version_is_told_without_loading() -> None:
+    told = engine_version("rapidocr")
+    assert importlib.metadata.version("rapidocr") in told
+    assert importlib.metadata.version("onnxruntime") in told
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,9 @@ def test_rates_are_those_of_the_edit_distance(
 
 
 def test_nothing_read_is_all_wrong() -> None:
-    assert score_text([], "some text", "truth-ocr") == TextScore(1.0, 1.0, 0.0, 0.0, "truth-ocr")
+    assert score_text([], "some text", "truth-ocr") == TextScore(
+        1.0, 1.0, 0.0, 0.0, 0.0, "truth-ocr"
+    )
     assert score_text(read("•", " "), "some text").confidence == 0.0
 
 
@@ -90,15 +92,36 @@ def test_the_order_of_words_is_scored() -> None:
     assert score_text(read("steps small are slow"), "small steps are slow").cer != 0.0
 
 
+def moved(lines: list[str], reference: str) -> list[str]:
+    return [lines[index] for index in in_reference_order(lines, reference)]
+
+
 def test_equal_lines_go_to_different_places() -> None:
-    assert in_reference_order(["0", "0", "first", "second"], "0 first 0 second") == [
-        "0", "first", "0", "second",
-    ]  # fmt: skip
+    assert moved(["0", "0", "first", "second"], "0 first 0 second") == ["0", "first", "0", "second"]
 
 
 def test_a_sign_that_is_also_within_a_word_goes_to_its_own_place() -> None:
-    lines = ["in 2019", "2", "20"]
-    assert in_reference_order(lines, "20 in 2019 2") == ["20", "in 2019", "2"]
+    assert moved(["in 2019", "2", "20"], "20 in 2019 2") == ["20", "in 2019", "2"]
+
+
+def test_lines_count_as_exact_only_as_a_whole_and_once() -> None:
+    reference = "one two\none\nthree four"
+    assert score_text(read("one two", "one", "three flour"), reference).exact_lines == 2 / 3
+    assert score_text(read("one two", "three four"), reference).exact_lines == 2 / 3
+    assert score_text(read("bone two"), "one two\ntwo").exact_lines == 1 / 2
+    assert score_text(read("three four", "one", "one two"), reference).exact_lines == 1.0
+
+
+def test_case_may_be_ignored() -> None:
+    assert score_text(read("the CAT"), "The cat").cer == 4 / 7
+    assert score_text(read("the CAT"), "The cat", ignore_case=True).cer == 0.0
+
+
+def test_marks_belong_to_words_in_scripts_that_have_them() -> None:
+    odia = "\u0b13\u0b21\u0b3c\u0b3f\u0b06 \u0b2d\u0b3e\u0b37\u0b3e"
+    wrong = odia.replace("\u0b3f", "\u0b40")  # another vowel sign, in the first word
+    assert score_text(read(odia), odia).word_recall == 1.0
+    assert score_text(read(wrong), odia).word_recall == 0.5
 
 
 def texts(lines: tuple[Line, ...]) -> list[str]:
