@@ -1,6 +1,10 @@
 """Reading any common image file as RGB bytes, and writing PNG."""
 
+import contextlib
+import io
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,19 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".
 
 RgbImage = NDArray[np.uint8]
 """Shape (H, W, 3), RGB, 0..255."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """An image with what an RGB array does not hold."""
+
+    colours: RgbImage
+    alpha: NDArray[np.uint8] | None
+    """Shape (H, W, 1), 0 is transparent; None for an image without transparency."""
+    mode: str
+    """Pillow's name of how the file stores pixels, such as ``RGB``, ``P`` or ``CMYK``."""
+    profile: bytes | None
+    """ICC profile of the colours, where they are still those of the file."""
 
 
 def read_image(path: Path) -> RgbImage:
@@ -32,30 +49,70 @@ def read_image(path: Path) -> RgbImage:
     Raises:
         ImageError: When the file is missing, is no image, or is damaged.
     """
-    path = Path(path)
+    with _opened(Path(path), str(path)) as image:
+        return np.asarray(_as_rgb(image))
+
+
+def decode_image(data: bytes, label: str) -> RgbImage:
+    """Reads an image file's bytes, as `read_image` does.
+
+    Args:
+        data: In any format that Pillow reads.
+        label: What an error calls them.
+
+    Returns:
+        Array (H, W, 3), uint8, RGB.
+
+    Raises:
+        ImageError: When they are no image, or damaged.
+    """
+    with _opened(io.BytesIO(data), label) as image:
+        return np.asarray(_as_rgb(image))
+
+
+def read_layers(path: Path) -> Layers:
+    """Reads an image file as colours and transparency; nothing is laid on white.
+
+    Otherwise as `read_image`.
+
+    Raises:
+        ImageError: When the file is missing, is no image, or is damaged.
+    """
+    with _opened(Path(path), str(path)) as image:
+        profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+        if not image.has_transparency_data:
+            return Layers(np.asarray(_as_rgb(image)), None, image.mode, profile)
+        rgba = np.asarray(image.convert("RGBA"))
+        colours, alpha = (np.ascontiguousarray(part) for part in np.split(rgba, [3], axis=2))
+        return Layers(colours, alpha, image.mode, profile)
+
+
+@contextlib.contextmanager
+def _opened(file: Path | io.BytesIO, label: str) -> Iterator[Image.Image]:
+    """The image, upright; whatever goes wrong while it is read becomes an `ImageError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return np.asarray(_as_rgb(ImageOps.exif_transpose(image)))
+            with Image.open(file) as image:
+                yield ImageOps.exif_transpose(image)
     except FileNotFoundError as error:
-        raise ImageError(f"{path} does not exist", hint="check the path") from error
+        raise ImageError(f"{label} does not exist", hint="check the path") from error
     except IsADirectoryError as error:
-        raise ImageError(f"{path} is a folder, not an image", hint="name an image file") from error
+        raise ImageError(f"{label} is a folder, not an image", hint="name an image file") from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path} is not an image that can be read",
+            f"{label} is not an image that can be read",
             hint="use PNG, JPEG, WebP, BMP or TIFF; if it is one, the file is damaged",
         ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(
-            f"{path} is too large (over {Image.MAX_IMAGE_PIXELS or 0:,} pixels)",
+            f"{label} is too large (over {Image.MAX_IMAGE_PIXELS or 0:,} pixels)",
             hint="cut it into smaller images",
         ) from error
     except Exception as error:  # the decoders of damaged files raise nearly anything
         raise ImageError(
-            f"can't read the image {path}: {_reason(error)}",
+            f"can't read the image {label}: {_reason(error)}",
             hint="the file is damaged or not readable; replace or remove it",
         ) from error
 

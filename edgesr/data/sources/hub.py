@@ -58,7 +58,7 @@ class HubSource:
 
     def digest(self) -> str:
         """Over file name and size in bytes of every image, and the bytes of a few."""
-        import pyarrow.compute as pc  # type: ignore[import-untyped]
+        import pyarrow.compute as pc
 
         images = self.rows.data.column(self.column)
         paths = pc.struct_field(images, "path").to_pylist()

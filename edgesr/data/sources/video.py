@@ -1,20 +1,17 @@
 """A video file, read by PyAV: one frame a second, or ``FILE:EVERY``, every n-th frame."""
 
 import bisect
-import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from edgesr.data.frames import RgbReader, ffmpeg_errors, open_video
 from edgesr.data.images import RgbImage
 from edgesr.data.sources.base import Kind, Scene, Source, content_sample, digest_of, is_file_like
 from edgesr.errors import ConfigError, ImageError
-from edgesr.files import read_errors
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -61,13 +58,15 @@ class VideoSource:
         frame = self.frames[index]
         for key in dict.fromkeys((frame.key_pts, None)):  # some containers land behind their key
             with (
-                _opened(self.path) as (container, stream),
-                _ffmpeg_errors(f"{self.label(index)} can't be decoded"),
+                open_video(self.path) as (container, stream),
+                ffmpeg_errors(f"{self.label(index)} can't be decoded"),
             ):
                 image = _find(container, stream, frame, key)
             if image is not None:
                 return Scene(f"{self.path.stem}-{frame.number:06d}", image)
-        raise _damaged(f"{self.label(index)} can't be decoded")
+        raise ImageError(
+            f"{self.label(index)} can't be decoded", hint="the file is damaged; repair or remove it"
+        )
 
     def label(self, index: int) -> str:
         """The file with the frame's number and time."""
@@ -97,36 +96,11 @@ def _open(text: str, _scale: int) -> Source:
     path, every = _split(text)
     if path != text and every < 1:
         raise ConfigError(f"{text!r} takes no frame", hint=f"write {path}:25 for every 25th")
-    with _opened(Path(path)) as (container, stream), _ffmpeg_errors(f"can't read {path}"):
+    with open_video(Path(path)) as (container, stream), ffmpeg_errors(f"can't read {path}"):
         frames = _index(container, stream)
     if not frames:
         raise ImageError(f"{path} holds no frame", hint="name another video")
     return VideoSource(text, Path(path), tuple(frames[::every] if every else _apart(frames)))
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    import av
-
-    with read_errors(path):
-        path.open("rb").close()
-    with _ffmpeg_errors(f"can't read the video {path}"):
-        container = av.open(path.absolute())  # FFmpeg takes a:b.mp4 for a protocol
-    with container:
-        stream = container.streams.best("video")  # not the cover picture, where there is one
-        if stream is None or stream.codec_context is None:
-            raise ImageError(f"{path} holds no pictures that can be read", hint="convert it")
-        yield container, cast("VideoStream", stream)
-
-
-@contextlib.contextmanager
-def _ffmpeg_errors(what: str) -> Iterator[None]:
-    import av
-
-    try:
-        yield
-    except av.FFmpegError as error:
-        raise _damaged(f"{what}: {error}") from error
 
 
 def _index(container: "InputContainer", stream: "VideoStream") -> list[Frame]:
@@ -178,17 +152,8 @@ def _find(
 
 
 def _pixels(frame: "VideoFrame") -> RgbImage | None:
-    """H, W, 3, turned as the video's metadata says; None for what the decoder had to make up."""
-    if frame.is_corrupt:
-        return None
-    image = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90))).astype(np.uint8)
-
-
-def _damaged(message: str) -> ImageError:
-    return ImageError(
-        " ".join(message.split()), hint="the file is damaged or no video; repair or remove it"
-    )
+    """H, W, 3, upright; None for what the decoder had to make up."""
+    return None if frame.is_corrupt else RgbReader().read(frame)
 
 
 KIND = Kind("a video file, or FILE:EVERY", _matches, _open)
