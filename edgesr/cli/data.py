@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgesr.cli import data_fetch
+from edgesr.cli import data_fetch, data_footage
 from edgesr.cli._session import JsonOption, Session, verb
 from edgesr.data.degrade_names import Degrade
 from edgesr.errors import PairsError
@@ -148,3 +148,4 @@ def _report(session: Session, out: Path, made: int, scale: int, *, as_json: bool
 
 
 app.command("fetch")(data_fetch.command)
+app.command("footage")(data_footage.command)

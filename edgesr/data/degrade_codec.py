@@ -71,7 +71,7 @@ def recode(frames: Sequence[RgbImage], options: CodecOptions) -> RgbImage:
         ConfigError: When the installed PyAV lacks the encoder or can't run it.
     """
     height, width = frames[-1].shape[:2]
-    planes = [_to_yuv(_padded(frame), options.matrix) for frame in frames]
+    planes = [to_yuv420(_padded(frame), options.matrix) for frame in frames]
     return _to_rgb(_coded(planes, options), options.matrix)[:height, :width]
 
 
@@ -130,8 +130,16 @@ def _padded(frame: RgbImage) -> RgbImage:
     return np.pad(frame, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
 
 
-def _to_yuv(frame: RgbImage, matrix: Matrix) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB to the planes of yuv420p, (3 H / 2, W): Y, then a quarter each of U and V."""
+def to_yuv420(frame: RgbImage, matrix: Matrix) -> NDArray[np.uint8]:
+    """RGB to the planes of yuv420p, limited range.
+
+    Args:
+        frame: Array (H, W, 3), uint8, RGB; both sides even.
+        matrix: What colours are converted by.
+
+    Returns:
+        Array (3 H / 2, W): Y, then a quarter each of U and V, averaged over 2x2 pixels.
+    """
     height, width = frame.shape[:2]
     red, blue = _RED_BLUE[matrix]
     r, g, b = (frame[:, :, channel].astype(np.float32) / 255 for channel in range(3))

@@ -18,7 +18,7 @@ from edgesr.data.slide_subjects import SUBJECTS
 
 _CAPTION, _TAG, _POINTER = 0.5, 0.4, 0.6
 """Probability of each."""
-_ARROW = ((0, 0), (0, 16), (4, 12.5), (6.5, 18), (9, 17), (6.5, 11.5), (11, 11))
+POINTER_OUTLINE = ((0, 0), (0, 16), (4, 12.5), (6.5, 18), (9, 17), (6.5, 11.5), (11, 11))
 """The pointer's outline in units of its size, (x, y), its tip at (0, 0)."""
 _LEAST_SIZE = 8
 """Of a font, pixels."""
@@ -95,7 +95,7 @@ def _point(picture: Image.Image, rng: np.random.Generator) -> None:
     size = picture.height * rng.uniform(0.025, 0.05) / 18
     x, y = rng.uniform(0, picture.width), rng.uniform(0, picture.height)
     fill, edge = ("black", "white") if rng.random() < 0.5 else ("white", "black")
-    outline = [(x + size * dx, y + size * dy) for dx, dy in _ARROW]
+    outline = [(x + size * dx, y + size * dy) for dx, dy in POINTER_OUTLINE]
     ImageDraw.Draw(picture).polygon(outline, fill=fill, outline=edge, width=max(1, round(size)))
 
 

@@ -102,13 +102,16 @@ def pair_folder(out: Path, options: PairOptions) -> Iterator[PairFolder]:
         folder.finish()
 
 
-def refuse_to_replace(out: Path, *, overwrite: bool, source: Path | None = None) -> None:
+def refuse_to_replace(
+    out: Path, *, overwrite: bool, source: Path | None = None, mark: str = PAIRS_FILE
+) -> None:
     """Guards what is there already under the name of an output folder.
 
     Args:
-        out: Where pairs will be written. Nothing there, or an empty folder, is always fine.
-        overwrite: Whether a folder that holds a pairs.csv may be replaced.
-        source: What the pairs are made from; it must not lie in ``out``.
+        out: Where files will be written. Nothing there, or an empty folder, is always fine.
+        overwrite: Whether a folder that holds ``mark`` may be replaced.
+        source: What the files are made from; it must not lie in ``out``.
+        mark: The file by which an earlier output of the same kind is known.
 
     Raises:
         UsageError: When ``out`` is a file, holds the source, or is a folder with content that is
@@ -121,14 +124,14 @@ def refuse_to_replace(out: Path, *, overwrite: bool, source: Path | None = None)
         raise UsageError(f"{out} is a file, not a folder", hint="name another folder")
     if not out.is_dir() or next(out.iterdir(), None) is None:
         return
-    if not (out / PAIRS_FILE).is_file():
+    if not (out / mark).is_file():
         raise UsageError(
-            f"{out} is not empty and holds no {PAIRS_FILE}, so it is left alone",
+            f"{out} is not empty and holds no {mark}, so it is left alone",
             hint="name another folder",
         )
     if not overwrite:
         raise UsageError(
-            f"{out} holds pairs already",
+            f"{out} holds a {mark} already",
             hint="name another folder, or add --overwrite to replace it",
         )
 

@@ -66,10 +66,10 @@ def test_luma_is_of_limited_range_and_the_standards(matrix: Matrix) -> None:
     for channel in range(3):
         pure = np.zeros((4, 4, 3), np.uint8)
         pure[:, :, channel] = 255
-        planes = degrade_codec._to_yuv(pure, matrix)
+        planes = degrade_codec.to_yuv420(pure, matrix)
         assert planes.shape == (6, 4)
         assert abs(float(planes[0, 0]) - (16 + 219 * shares[channel])) <= 0.5
-    white = degrade_codec._to_yuv(np.full((4, 4, 3), 255, np.uint8), matrix)
+    white = degrade_codec.to_yuv420(np.full((4, 4, 3), 255, np.uint8), matrix)
     assert set(white[:4].ravel()) == {235}
     assert set(white[4:].ravel()) == {128}
 
