@@ -63,12 +63,16 @@ class Code(StrEnum):
     """reason"""
     ACCURACY_NO_PAIRS = "accuracy_no_pairs"
     """reason"""
-    ACCURACY_WINDOW = "accuracy_window"
-    """pct (of the pictures' area that the input size covers)"""
+    ACCURACY_SAMPLED = "accuracy_sampled"
+    """images, of: as many pictures as the limit on launches allows"""
     PIXELS_WRONG = "pixels_wrong"
     """psnr_db (against the fp32 reference), floor_db"""
     PIXELS_NOT_FINITE = "pixels_not_finite"
     """none: NaN or infinity among the output values"""
+    CER_WORSE = "cer_worse"
+    """cer, more (than the fp32 reference's on the same pictures), low, high, images"""
+    CONFIDENCE_MISLEADS = "confidence_misleads"
+    """against (``bicubic`` or ``fp32 reference``), cer_more, confidence_more"""
 
 
 def conditions(
@@ -165,17 +169,6 @@ def low_count(latency: Latency | None, suite: Suite) -> list[Doubt]:
     if latency is None or latency.count is None or latency.count >= suite.num_runs:
         return []
     return [doubt(Code.COUNT_LOW, count=latency.count, asked=suite.num_runs)]
-
-
-def window(share: float) -> list[Doubt]:
-    """The input is smaller than the pictures: quality is of their top left part only.
-
-    Args:
-        share: Of the pictures' area that was scored, 0..1.
-    """
-    if share >= 1:
-        return []
-    return [doubt(Code.ACCURACY_WINDOW, pct=min(99, max(1, round(100 * share))))]
 
 
 def because(code: Code, reason: str) -> Doubt:

@@ -48,10 +48,7 @@ class TfliteRunner:
         self.scale = _scale(self._input["shape"], self._output["shape"], self.path)
         self._encode = _encoding(self._input, self.path)
         self._decode = _encoding(self._output, self.path)
-        known = tflite_radius(self.path)
-        self.tiling = Tiling(
-            height, width, overlap=UNKNOWN_OVERLAP if known is None else known, fixed=True
-        )
+        self.tiling = tiling_of(self.path, height, width)
         self._lock = threading.Lock()
 
     def upscale(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -65,6 +62,12 @@ class TfliteRunner:
             self._interpreter.invoke()
             values = self._interpreter.get_tensor(self._output["index"])[0]
         return self._decode.decode(values)
+
+
+def tiling_of(path: Path, height: int, width: int) -> Tiling:
+    """How a .tflite whose input has this fixed size is run over larger and smaller images."""
+    known = tflite_radius(path)
+    return Tiling(height, width, overlap=UNKNOWN_OVERLAP if known is None else known, fixed=True)
 
 
 @contextlib.contextmanager

@@ -74,6 +74,11 @@ class Encoding:
 
     def decode(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Values of the tensor's type -> uint8 pixels, same shape."""
+        return to_pixels(self.to_unit(values))
+
+    def to_unit(self, values: NDArray[Any]) -> NDArray[np.floating[Any]]:
+        """Values of the tensor's type -> floats around [0, 1], not clipped, same shape."""
         if self.dtype.kind == "f":
-            return to_pixels(values)
-        return to_pixels((values.astype(np.float64) - self.black) / (self.white - self.black))
+            return values
+        unit: NDArray[np.float64] = values.astype(np.float64) - self.black
+        return unit / (self.white - self.black)

@@ -8,10 +8,7 @@ module doesn't know to be local, has no radius: None.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch import nn
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,17 +34,6 @@ def radius(windows: Iterable[Window | None]) -> int | None:
         total += window.kernel // 2 * window.dilation * jump
         jump *= window.stride
     return total
-
-
-def torch_radius(module: "nn.Module") -> int | None:
-    """Radius of a deploy graph made of convolutions and pixelwise operations, in pixels."""
-    from torch import nn
-
-    return radius(
-        Window(max(_pair(m.kernel_size)), max(_pair(m.dilation)), max(_pair(m.stride)))
-        for m in module.modules()
-        if isinstance(m, nn.Conv2d)
-    )
 
 
 def onnx_radius(path: Path) -> int | None:
@@ -132,7 +118,3 @@ def _tflite_window(name: str, op: Any, graph: Any) -> Window | None:
 def _builtin(code: Any) -> int:
     """An operator's code; files older than 2.4 hold it in the narrower field only."""
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
-
-
-def _pair(value: Any) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (int(value),)

@@ -16,7 +16,7 @@ from edgesr.quality.bicubic import upscale_bicubic
 from edgesr.quality.litert import TfliteRunner
 from edgesr.quality.onnxrun import OnnxRunner
 from edgesr.quality.pixels import to_pixels, to_unit
-from edgesr.quality.receptive import torch_radius
+from edgesr.quality.receptive_torch import torch_radius
 from edgesr.quality.tiling import UNKNOWN_OVERLAP, Tiling, upscale_tiled
 from edgesr.results.store import Workspace
 

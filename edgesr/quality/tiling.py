@@ -16,15 +16,15 @@ summation order), as long as
 * the network has no strides: its tiles may begin at any pixel.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Upscale = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""uint8 H,W,3 -> uint8 sH,sW,3."""
-
+ValueT = TypeVar("ValueT", bound=np.generic)
 
 UNKNOWN_OVERLAP = 32
 """Context in pixels for a network whose receptive field can't be told."""
@@ -64,6 +64,17 @@ class Tiling:
         """Whether the overlap fits into the tile, so that the result is that of an untiled run."""
         return clamp_overlap(min(self.height, self.width), self.overlap) == self.overlap
 
+    def runs(self, height: int, width: int) -> int:
+        """How many tiles an image of so many pixels takes."""
+        sides = zip((height, width), self.tile_of(height, width), strict=True)
+        return math.prod(len(plan_axis(side, tile, self.overlap)) for side, tile in sides)
+
+    def tile_of(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of a tile of such an image."""
+        if self.fixed:
+            return self.height, self.width
+        return min(self.height, height), min(self.width, width)
+
 
 def clamp_overlap(tile: int, overlap: int) -> int:
     """The overlap a tile can afford: at least a fourth of the tile is kept."""
@@ -96,30 +107,35 @@ def plan_axis(size: int, tile: int, overlap: int) -> list[Span]:
 
 
 def upscale_tiled(
-    image: NDArray[np.uint8], tiling: Tiling, scale: int, upscale: Upscale
-) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8],
+    tiling: Tiling,
+    scale: int,
+    upscale: Callable[[NDArray[np.uint8]], NDArray[ValueT]],
+) -> NDArray[ValueT]:
     """Upscales an image tile by tile.
 
     Args:
         image: H,W,3 RGB, any size.
         tiling: How to cut it.
         scale: What ``upscale`` multiplies lengths by.
-        upscale: Runs one tile.
+        upscale: Runs one tile, h,w,3 -> sh,sw,3, pixels or the values behind them.
 
     Returns:
-        sH,sW,3 RGB.
+        sH,sW,3 RGB, of the type that ``upscale`` gives.
     """
     height, width, channels = image.shape
-    rows, columns = tiling.height, tiling.width
-    if not tiling.fixed:
-        rows, columns = min(rows, height), min(columns, width)
-    result = np.empty((height * scale, width * scale, channels), np.uint8)
+    rows, columns = tiling.tile_of(height, width)
+    result: Any = None
     for row in plan_axis(height, rows, tiling.overlap):
         for column in plan_axis(width, columns, tiling.overlap):
             tile = _cut(_cut(image, row.start, rows, axis=0), column.start, columns, axis=1)
-            pixels = upscale(tile)[_kept(row, scale), _kept(column, scale)]
-            result[_target(row, scale), _target(column, scale)] = pixels
-    return result
+            values = upscale(tile)
+            if result is None:
+                result = np.empty((height * scale, width * scale, channels), values.dtype)
+            kept = values[_kept(row, scale), _kept(column, scale)]
+            result[_target(row, scale), _target(column, scale)] = kept
+    enlarged: NDArray[ValueT] = result
+    return enlarged
 
 
 def _cut(image: NDArray[np.uint8], start: int, length: int, axis: int) -> NDArray[np.uint8]:

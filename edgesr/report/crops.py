@@ -111,7 +111,9 @@ def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
     bicubic = _cut(folder / "bicubic.png", truth.shape, window)
     if bicubic is not None:
         level = next((job.bicubic_psnr_y for job in jobs), math.nan)
-        tiles.append(Tile("Bicubic", f"{fixed(level, 2)} dB", _png_uri(bicubic), "baseline"))
+        cer = next((job.bicubic_cer for job in jobs), math.nan)
+        detail = f"{fixed(level, 2)} dB" + (f" · CER {cer:.3f}" if math.isfinite(cer) else "")
+        tiles.append(Tile("Bicubic", detail, _png_uri(bicubic), "baseline"))
     shown, notes = _candidate_tiles(folder, jobs, truth, window)
     tiles += [
         *shown,
@@ -157,7 +159,8 @@ def _detail(job: JobSummary) -> str:
     time = f"{figures(job.median_ms)} ms" if job.measured else status_words(job)
     threads = f", {plural(int(job.threads), 'thread')}" if math.isfinite(job.threads) else ""
     place = f"{delegate_words(job.placed)}{threads}"
-    return " · ".join(part for part in (quality, time, place) if part)
+    cer = f"CER {job.cer:.3f}" if math.isfinite(job.cer) else ""
+    return " · ".join(part for part in (quality, cer, time, place) if part)
 
 
 def _slices(window: tuple[int, int, int, int]) -> tuple[slice, slice]:

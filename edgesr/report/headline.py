@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from edgesr.analysis.summary import JobSummary
+from edgesr.report.legibility import best_read, reading_sentence
 from edgesr.report.text import clean, figures, fixed, join_known, plural, short
 from edgesr.report.wording import delegate_words, doubt_words, node_words
 
@@ -83,6 +84,9 @@ def headline(jobs: Sequence[JobSummary]) -> str:
             f"{fixed(sharpest.psnr_y, 2)} dB at {figures(sharpest.median_ms)} ms on "
             f"{_place(sharpest)}."
         )
+    read = best_read(verified)
+    if read is not None:
+        sentences.append(reading_sentence(verified, _place(read)))
     return clean(" ".join(sentences))
 
 

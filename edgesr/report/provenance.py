@@ -66,8 +66,21 @@ def _accuracy(accuracy: dict[str, Any]) -> Facts:
         ("Accuracy pairs", _text(accuracy.get("pairs"))),
         ("Accuracy images", f"{len(listed)}: {names}{more}" if listed else ""),
         ("Accuracy pairs left out", _settings(mapping(accuracy.get("skipped")))),
+        ("Accuracy pictures chosen", _chosen(mapping(accuracy.get("chosen")))),
         ("Accuracy protocol", _settings(mapping(accuracy.get("protocol")))),
+        ("Read by", _settings(mapping(accuracy.get("ocr")))),
     ]
+
+
+def _chosen(groups: dict[str, Any]) -> str:
+    """Where the limit on launches left pictures out: scale and input size, how many of how many."""
+    found = {key: mapping(value) for key, value in groups.items()}
+    parts = (
+        f"{short(key, 20)}: {_text(one.get('images'))} of {_text(one.get('of'))}"
+        for key, one in found.items()
+        if one.get("images") != one.get("of")
+    )
+    return "; ".join(parts)
 
 
 def _engines(header: dict[str, Any]) -> Facts:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade, severity
+from edgesr.report.legibility import against_bicubic_words, against_reference_words, cer_words
 from edgesr.report.text import NONE, Markup, count, element, figures, fixed, join, short
 from edgesr.report.wording import (
     TRUST_LEGEND,
@@ -58,6 +59,10 @@ COLUMNS = (
     Column("PSNR-Y dB", lambda job: fixed(job.psnr_y, 2), lambda job: job.psnr_y),
     Column("vs bicubic dB", lambda j: fixed(j.gain_db, 2, sign=True), lambda j: j.gain_db),
     Column("SSIM-Y", lambda job: fixed(job.ssim_y, 4), lambda job: job.ssim_y),
+    Column("CER", cer_words, lambda job: job.cer, optional=True),
+    Column("CER vs bicubic", against_bicubic_words, lambda job: job.cer_vs_bicubic, optional=True),
+    Column("CER vs fp32", against_reference_words, lambda job: job.cer_vs_reference, optional=True),
+    Column("Confidence", lambda j: fixed(j.confidence, 3), lambda j: j.confidence, optional=True),
     Column("Size kB", lambda job: figures(job.size_bytes / 1e3), lambda job: job.size_bytes),
     Column("Memory MiB", lambda job: fixed(job.memory_mb, 1), lambda job: job.memory_mb),
     Column(
@@ -145,11 +150,21 @@ def html_table(jobs: Sequence[JobSummary]) -> Markup:
             "span",
             "Every job, also those that were refused, failed or not measured. Range: smallest to "
             "largest of the rounds' medians. Memory: growth of the resident set over a round. "
-            f"Trust: {TRUST_LEGEND}; the remarks say why.",
+            f"{_about_reading(jobs)}Trust: {TRUST_LEGEND}; the remarks say why.",
         ),
     )
     body = element("tbody", *(_html_row(job, shown) for job in jobs))
     return element("table", caption, element("thead", element("tr", head)), body, id="jobs")
+
+
+def _about_reading(jobs: Sequence[JobSummary]) -> str:
+    """What the columns about text hold, where there are any."""
+    if all(math.isnan(job.cer) for job in jobs):
+        return ""
+    return (
+        "CER: character error rate of the text in the pictures that the device made, with its "
+        "95 % interval over pictures; the differences are on the same pictures. "
+    )
 
 
 def markdown_table(jobs: Sequence[JobSummary]) -> str:

@@ -14,7 +14,7 @@ from edgesr.data.images import RgbImage
 from edgesr.models.registry import SRModel
 from edgesr.quality.metrics import psnr_y, ssim_y
 from edgesr.quality.pixels import to_pixels, to_unit
-from edgesr.quality.receptive import torch_radius
+from edgesr.quality.receptive_torch import torch_radius
 from edgesr.quality.tiling import UNKNOWN_OVERLAP, Tiling, upscale_tiled
 from edgesr.train.scenes import Scenes
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -121,66 +120,6 @@ def test_a_delegate_that_the_host_lacks_is_refused_once_and_never_run(
     assert len(resume_bench(result.run, workspace).run.records()) == 1
 
 
-def direct_pixels(candidate: Candidate, lr: Path) -> bytes:
-    """What the interpreter gives in this process for the padded image, raw."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    from edgesr.bench.pixels import encode_image
-
-    interpreter = Interpreter(
-        model_path=str(candidate.path),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    (detail,) = interpreter.get_input_details()
-    data = encode_image(read_image(lr), candidate.manifest.inputs[0])
-    interpreter.set_tensor(
-        detail["index"], np.frombuffer(data, detail["dtype"]).reshape(detail["shape"])
-    )
-    interpreter.invoke()
-    (output,) = interpreter.get_output_details()
-    return bytes(interpreter.get_tensor(output["index"]).tobytes())
-
-
-@pytest.mark.parametrize("variant", ["fp32", "int8-io"])
-def test_the_pixels_that_are_scored_are_the_interpreters(
-    workspace: Workspace, tmp_path: Path, variant: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The image is wider (cut) and lower (padded) than the input."""
-    from edgesr.bench import accuracy
-
-    outputs: list[bytes] = []
-    original = accuracy.decode_output
-    monkeypatch.setattr(
-        accuracy, "decode_output", lambda data, t: (outputs.append(data), original(data, t))[1]
-    )
-    candidate = tiny_candidate(workspace, variant, height=24)
-    pairs = make_pairs(tmp_path)
-    suite = SUITE.model_copy(update={"rounds": 1, "threads": (1, 2)})
-    request = BenchRequest((candidate,), suite, delegates=("cpu",), accuracy=pairs)
-    result = run_bench(request, workspace)
-    assert outputs[0] == direct_pixels(candidate, tmp_path / "lr.png")
-    records = result.run.records()
-    scored = [record.accuracy for record in records]
-    assert scored[0] is not None
-    assert scored[0] == scored[1]  # once per delegate, in the record of each number of threads
-    assert scored[0].images == 1
-    assert scored[0].psnr_y is not None
-    if variant == "fp32":  # its own reference: not one value differs
-        assert (scored[0].reference_psnr_db, scored[0].reference_max_abs) == (None, 0)
-    else:
-        assert scored[0].reference_max_abs is None
-    header = result.run.header()["accuracy"]
-    assert header["images"] == ["hr"]
-    assert header["bicubic"]["2:24x16"]["psnr_y"] > scored[0].psnr_y
-    assert records[0].job is not None
-    folder = result.run.path / "accuracy" / "hr-x2-24x16"
-    sizes = {path.stem: read_image(path).shape[:2] for path in folder.iterdir()}
-    assert sizes == {
-        "lr": (20, 16), "hr": (40, 32), "bicubic": (40, 32), records[0].job.key: (40, 32),
-    }  # fmt: skip
-
-
 def test_another_variant_is_compared_with_the_fp32_of_its_checkpoint(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -224,30 +163,6 @@ def test_pairs_that_fit_no_candidate_are_told_before_anything_is_measured(
     assert "are x4, the candidates are x2" in " ".join(stderr.split())
     assert "--scale 2" in " ".join(stderr.split())
     assert workspace.runs() == []
-
-
-def test_quality_does_not_depend_on_what_else_is_measured(
-    workspace: Workspace, tmp_path: Path
-) -> None:
-    small, large = tiny_candidate(workspace), tiny_candidate(workspace, height=24, width=24)
-    pairs = make_pairs(tmp_path)  # lr.png is 20x22
-    suite = SUITE.model_copy(update={"rounds": 1})
-    runs = [
-        run_bench(BenchRequest(c, suite, delegates=("cpu",), accuracy=pairs), workspace).run
-        for c in ((small,), (large,), (small, large))
-    ]
-    alone = [run.records()[0] for run in runs[:2]]
-    together = runs[2].records()
-    assert [r.accuracy for r in together] == [r.accuracy for r in alone]
-    assert alone[0].accuracy != alone[1].accuracy
-    windows = [
-        [doubt.numbers for doubt in record.doubts if doubt.code == "accuracy_window"]
-        for record in together
-    ]
-    assert windows == [[{"pct": 44}], []]  # 12x16 of 20x22; all of it
-    assert set(runs[2].header()["accuracy"]["bicubic"]) == {"2:12x16", "2:24x24"}
-    folders = sorted(path.name for path in (runs[2].path / "accuracy").iterdir())
-    assert folders == ["hr-x2-12x16", "hr-x2-24x24"]
 
 
 def test_a_missing_pair_is_told_before_anything_is_measured(
@@ -455,6 +370,8 @@ def test_interrupting_keeps_what_was_finished_and_resume_completes_it(
         (("--delegate", "nosuch"), 2, "nosuch"),
         (("--threads", "0"), 2, "1 to 64"),
         (("--suite", "nosuch"), 3, "quick"),
+        (("--ocr", "rapidocr"), 2, "goes with --accuracy"),
+        (("--accuracy-launches", "9"), 2, "goes with --accuracy"),
         (("--binary", "/nonexistent"), 3, "/nonexistent"),
         (("--resume", "nosuch"), 3, "nosuch"),
         (("--resume", ""), 2, "names no run"),

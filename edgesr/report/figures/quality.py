@@ -1,32 +1,17 @@
 """Quality against latency."""
 
-import math
-from collections.abc import Iterator, Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from matplotlib.transforms import Bbox
+from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.figures._lanes import fastest_by_place, unique_names
-from edgesr.report.figures._style import (
-    GRID,
-    MUTED,
-    delegate_colour,
-    draw_legend,
-    legend_height,
-    new_figure,
-    place_axes,
-    variant_marker,
-)
+from edgesr.report.figures._scatter import Scatter, draw_scatter
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.headline import first_panels, panels
-from edgesr.report.text import plural, short
-from edgesr.results.manifest import VARIANTS
+from edgesr.report.text import plural
 
-HEIGHT, AXIS, LEFT = 340, 48, 46
-TITLE = 46
-"""The panel's title and, below it, the name of the vertical axis."""
+_PSNR = Scatter(
+    axis="PSNR-Y, dB",
+    value=lambda job: job.psnr_y,
+    lines=lambda job: {f"bicubic {job.bicubic_psnr_y:.2f} dB": job.bicubic_psnr_y},
+)
 
 
 @plot(
@@ -38,160 +23,12 @@ TITLE = 46
 )
 def quality(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
     """A scatter of PSNR-Y (dB) over ms per frame, one panel per device, scale and size."""
-    drawn = {title: _points(members) for title, members in panels(jobs).items()}
-    drawn, left_out = first_panels({title: points for title, points in drawn.items() if points})
-    if not drawn:
+    drawn = draw_scatter(jobs, frame, _PSNR)
+    if drawn is None:
         return None
-    everything = [job for points in drawn.values() for job in points]
-    places = sorted({job.placed for job in everything})
-    variants = sorted({job.variant for job in everything}, key=_variant_order)
-    top, unlabelled = legend_height(frame.width, places, variants), 0
-    figure = new_figure(frame.width, top + len(drawn) * (TITLE + HEIGHT + AXIS))
-    draw_legend(figure, places, variants)
-    for title, points in drawn.items():
-        figure.text(
-            0,
-            1 - (top + 14) / figure.bbox.height,
-            short(title, 52 if frame.narrow else 110),
-            va="center",
-            fontweight="bold",
-            fontsize=11 if frame.narrow else 12,
-        )
-        axes = place_axes(figure, (LEFT, top + TITLE, frame.width - LEFT - 8, HEIGHT))
-        unlabelled += _draw_panel(axes, points)
-        top += TITLE + HEIGHT + AXIS
-    values = [job.psnr_y for job in everything]
+    values = [job.psnr_y for job in drawn.points]
     alt = (
-        f"PSNR-Y over latency for {plural(len(everything), 'measurement')}: {min(values):.2f} to "
+        f"PSNR-Y over latency for {plural(len(values), 'measurement')}: {min(values):.2f} to "
         f"{max(values):.2f} dB. All values are in the table below."
     )
-    note = f"{unlabelled} points in the crowd carry no name." if unlabelled else ""
-    return Drawing(figure, alt, f"{note} {left_out}".strip())
-
-
-def _points(jobs: Sequence[JobSummary]) -> list[JobSummary]:
-    by_candidate: dict[str, list[JobSummary]] = {}
-    for job in jobs:
-        by_candidate.setdefault(job.candidate, []).append(job)
-    fastest = [job for own in by_candidate.values() for job in fastest_by_place(own)]
-    return [job for job in fastest if math.isfinite(job.psnr_y)]
-
-
-def _variant_order(variant: str) -> tuple[int, str]:
-    names: list[str] = list(VARIANTS)
-    return (names.index(variant) if variant in names else len(names), variant)
-
-
-def _draw_panel(axes: Axes, points: list[JobSummary]) -> int:
-    """Draws one panel; returns how many points got no label."""
-    _scale_axes(axes, points)
-    bicubic = points[0].bicubic_psnr_y
-    if math.isfinite(bicubic):
-        axes.axhline(bicubic, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
-        axes.annotate(
-            f"bicubic {bicubic:.2f} dB",
-            (1, bicubic),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=10,
-            color=MUTED,
-        )
-    for job in points:
-        axes.plot(
-            [job.median_ms],
-            [job.psnr_y],
-            marker=variant_marker(job.variant),
-            color=delegate_colour(job.placed),
-            markersize=7,
-            linestyle="none",
-            markeredgecolor=axes.figure.get_facecolor(),
-            markeredgewidth=0.8,
-        )
-    axes.set_xlabel("ms per frame", fontsize=10, loc="left")
-    axes.set_title("PSNR-Y, dB", fontsize=10, color=MUTED, loc="left", x=-0.0, pad=4)
-    return _label_points(axes, points)
-
-
-def _scale_axes(axes: Axes, points: list[JobSummary]) -> None:
-    times = [job.median_ms for job in points]
-    levels = [job.psnr_y for job in points]
-    levels += [job.bicubic_psnr_y for job in points if math.isfinite(job.bicubic_psnr_y)]
-    axes.grid(color=GRID)
-    if max(times) / min(times) > 12:
-        axes.set_xscale("log")
-        axes.set_xlim(min(times) / 1.5, max(times) * 1.9)
-        axes.xaxis.set_major_locator(
-            LogLocator(subs=(1, 2, 5) if max(times) < 100 * min(times) else (1,))
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-    else:
-        axes.set_xlim(0, max(times) * 1.18)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    pad = max(0.12 * (max(levels) - min(levels)), 0.1)
-    axes.set_ylim(min(levels) - pad, max(levels) + pad)
-
-
-def _label_points(axes: Axes, points: list[JobSummary]) -> int:
-    """Names each candidate once, at its fastest point, where there is room for the name."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 - axes made by place_axes have one
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    names = unique_names(points, 30)
-    positions = [axes.transData.transform((job.median_ms, job.psnr_y)) for job in points]
-    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in positions]
-    taken += [text.get_window_extent(renderer) for text in axes.texts]
-    frame = axes.get_window_extent(renderer)
-    fastest: dict[str, tuple[float, float]] = {}
-    for job, at in zip(points, positions, strict=True):
-        fastest.setdefault(job.candidate, (float(at[0]), float(at[1])))
-    missing = 0
-    for candidate, origin in fastest.items():
-        probe = axes.text(0, 0, names[candidate], fontsize=9.5)
-        size = probe.get_window_extent(renderer)
-        probe.remove()
-        spot = next(_free_spots(origin, (size.width, size.height), frame, taken), None)
-        if spot is None:
-            missing += 1
-            continue
-        taken.append(spot)
-        _write_label(axes, names[candidate], origin, spot)
-    return missing
-
-
-def _write_label(axes: Axes, name: str, at: tuple[float, float], spot: Bbox) -> None:
-    """The name at its spot, with a hair line to its point where it is not beside it."""
-    nearest = (min(max(at[0], spot.x0), spot.x1), min(max(at[1], spot.y0), spot.y1))
-    line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 5}
-    far = math.dist(nearest, at) > 9
-    left = spot.x0 >= at[0]
-    axes.annotate(
-        name,
-        at,
-        xycoords="figure points",
-        xytext=(spot.x0 if left else spot.x1, (spot.y0 + spot.y1) / 2),
-        textcoords="figure points",
-        ha="left" if left else "right",
-        va="center_baseline",
-        fontsize=9.5,
-        arrowprops={**line, "relpos": (0, 0.5) if left else (1, 0.5)} if far else None,
-    )
-
-
-def _free_spots(
-    at: tuple[float, float], size: tuple[float, float], frame: Bbox, taken: list[Bbox]
-) -> Iterator[Bbox]:
-    """Places for a label, nearest first, inside the frame and over nothing else."""
-    width, height = size
-    for distance in (8, 18, 30, 44, 60) if frame.width > 500 else (8, 18, 28):
-        for up in (0, 0.7, -0.7, 1, -1):
-            for side in (1, -1):
-                x = at[0] + side * distance * (1 if abs(up) < 1 else 0.4)
-                y = at[1] + up * distance - height / 2
-                x0 = x if side > 0 else x - width
-                spot = Bbox.from_extents(x0, y, x0 + width, y + height)
-                inside = frame.x0 <= spot.x0 and spot.x1 <= frame.x1
-                inside = inside and frame.y0 <= spot.y0 and spot.y1 <= frame.y1
-                if inside and not any(spot.overlaps(other) for other in taken):
-                    yield spot
+    return Drawing(drawn.figure, alt, drawn.note)
