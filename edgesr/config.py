@@ -51,11 +51,22 @@ def load_config(path: Path, kind: type[ConfigT], overrides: Iterable[str] = ()) 
         tree = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
+    return overridden_config(tree, kind, overrides, source=str(path))
+
+
+def overridden_config(
+    tree: dict[str, Any], kind: type[ConfigT], overrides: Iterable[str], *, source: str
+) -> ConfigT:
+    """Validates a dictionary after ``--set``; see `load_config` and `parse_config`.
+
+    Raises:
+        ConfigError: When a key or value does not fit.
+    """
     if issubclass(kind, Config):
         tree = kind.spelt_out(tree)
     for override in overrides:
         _apply(tree, override)
-    return parse_config(tree, kind, source=str(path))
+    return parse_config(tree, kind, source=source)
 
 
 def parse_config(tree: dict[str, Any], kind: type[ConfigT], *, source: str) -> ConfigT:

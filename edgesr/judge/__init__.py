@@ -1,0 +1,1 @@
+"""An OCR judge of one's own: merge sets, fine-tune a vision-language model, evaluate, describe."""
