@@ -10,9 +10,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from edgesr.analysis.devices import DeviceFacts, devices_of, mapping, number
+from edgesr.analysis.legibility import TEXT_NUMBERS, baselines, text_part
 from edgesr.analysis.operations import operations_text
 from edgesr.analysis.trust import Finding, place_findings, weigh
-from edgesr.results.records import DeviceState, Job, Record
+from edgesr.results.records import DeviceState, Job, Record, Segment
 from edgesr.results.store import RunFolder
 
 LONGEST_US = 3600e6
@@ -55,7 +56,8 @@ def tidy_rows(runs: Sequence[RunData]) -> pd.DataFrame:
     Times are in ms, memory in MiB, sizes in bytes. Numbers that are missing, not finite, or
     negative where that makes no sense are NaN. ``doubts`` is a JSON list of {code, numbers},
     ``profile`` one of {op, name, ms, pct, calls}; ``trust`` is A, B or C (`analysis.trust`), and
-    ``trust_reasons`` are the codes that keep it from A.
+    ``trust_reasons`` are the codes that keep it from A. ``pace_fps`` is NaN for rows without a
+    pace, and only these are latencies to compare.
 
     Args:
         runs: The runs, in the order their rows shall have.
@@ -72,12 +74,15 @@ def known(rows: Sequence[Row], name: str) -> list[Any]:
 COLUMNS = (
     "run", "key", "candidate", "name", "variant", "arch", "scale", "parameters", "macs",
     "input", "size_bytes", "device", "device_label", "simulated", "listed", "delegate", "threads",
-    "rounds_planned", "round", "status", "reason", "cause", "trust", "trust_reasons",
+    "pace_fps", "rounds_planned", "round", "series", "segment", "segment_s", "status", "reason",
+    "cause", "trust", "trust_reasons",
     "outcome", "nodes_delegated", "nodes_total", "partitions",
-    "latency_ms", "latency_from", "latency_min_ms", "latency_max_ms", "latency_p95_ms",
+    "latency_ms", "latency_from", "latency_avg_ms", "latency_min_ms", "latency_max_ms",
+    "latency_p95_ms",
     "inferences", "init_ms", "init_kind", "memory_init_mb", "memory_mb", "memory_peak_mb",
     "memory_pss_mb", "psnr_y", "ssim_y", "reference_psnr_db", "reference_max_abs", "floor_db",
-    "scored_images", "bicubic_psnr_y", "bicubic_ssim_y", "temperature_before_c",
+    "scored_images", "bicubic_psnr_y", "bicubic_ssim_y", *TEXT_NUMBERS, "ocr", "bicubic_cer",
+    "truth_cer", "temperature_before_c",
     "temperature_after_c", "cpu_temperature_before_c", "cpu_temperature_after_c",
     "thermal_status", "battery_pct", "clock_mhz", "clock_limit_mhz", "busy_pct", "engine",
     "engine_sha256", "doubts", "profile", "started_at", "log",
@@ -150,9 +155,11 @@ def _job_part(
         "listed": not known.unlisted,
         "delegate": delegate,
         "threads": number(threads, least=1),
+        "pace_fps": number(job.get("pace_fps"), least=0),
         "rounds_planned": number(mapping(run.header.get("suite")).get("rounds"), least=1),
         "bicubic_psnr_y": number(bicubic.get("psnr_y")),
         "bicubic_ssim_y": number(bicubic.get("ssim_y")),
+        **baselines(mapping(run.header.get("accuracy")), _group_key(scale, manifest)),
     }
 
 
@@ -172,7 +179,7 @@ def _input_size(manifest: dict[str, Any]) -> str:
     return f"{shape[2]}×{shape[1]}" if isinstance(shape, list) and len(shape) == 4 else ""
 
 
-def _bicubic_key(scale: float, manifest: dict[str, Any]) -> str:
+def _group_key(scale: float, manifest: dict[str, Any]) -> str:
     width, _, height = _input_size(manifest).partition("×")
     return f"{scale:.0f}:{height}x{width}"
 
@@ -186,7 +193,7 @@ def _bicubic(header: dict[str, Any], scale: float, manifest: dict[str, Any]) -> 
     if "psnr_y" in found or math.isnan(scale):
         return found
     older = found.get(f"{scale:.0f}")
-    return mapping(found.get(_bicubic_key(scale, manifest), older))
+    return mapping(found.get(_group_key(scale, manifest), older))
 
 
 def _round_part(record: Record) -> dict[str, Any]:
@@ -195,6 +202,7 @@ def _round_part(record: Record) -> dict[str, Any]:
     typical, source = _typical_us(record)
     return {
         "round": record.round,
+        **_segment_part(record.segment),
         "status": record.status,
         "reason": record.reason,
         "cause": record.cause,
@@ -204,6 +212,7 @@ def _round_part(record: Record) -> dict[str, Any]:
         "partitions": number(verdict.partitions if verdict else None, least=0),
         "latency_ms": typical / 1e3,
         "latency_from": source,
+        "latency_avg_ms": number(latency.avg if latency else None, least=0) / 1e3,
         "latency_min_ms": number(latency.min if latency else None, least=0) / 1e3,
         "latency_max_ms": number(latency.max if latency else None, least=0) / 1e3,
         "latency_p95_ms": number(latency.p95 if latency else None, least=0) / 1e3,
@@ -222,6 +231,15 @@ def _round_part(record: Record) -> dict[str, Any]:
     }
 
 
+def _segment_part(segment: Segment | None) -> dict[str, float]:
+    """Where in its series a paced round is, from 0."""
+    return {
+        "series": number(segment.series if segment else None, least=0),
+        "segment": number(segment.number if segment else None, least=0),
+        "segment_s": number(segment.seconds if segment else None, least=0),
+    }
+
+
 def _memory_part(record: Record) -> dict[str, float]:
     memory = record.memory_mb
     return {
@@ -232,7 +250,7 @@ def _memory_part(record: Record) -> dict[str, float]:
     }
 
 
-def _quality_part(record: Record) -> dict[str, float]:
+def _quality_part(record: Record) -> dict[str, Any]:
     quality = record.accuracy
     return {
         "psnr_y": number(quality.psnr_y if quality else None),
@@ -241,6 +259,7 @@ def _quality_part(record: Record) -> dict[str, float]:
         "reference_max_abs": number(quality.reference_max_abs if quality else None, least=0),
         "floor_db": number(quality.floor_db if quality else None),
         "scored_images": number(quality.images if quality else None, least=0),
+        **text_part(quality),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from edgesr.analysis.doubts import JobDoubt, job_doubts
+from edgesr.analysis.legibility import TEXT_NUMBERS
 from edgesr.analysis.operations import OpCost, costs
 from edgesr.analysis.rows import Row, known
 from edgesr.analysis.trust import DISQUALIFYING, Grade, Trust, place_findings, weigh
@@ -85,6 +86,29 @@ class JobSummary:
     """Against the fp32 reference's pixels; infinite when not one value differs."""
     reference_max_abs: float
     """Largest difference to the fp32 reference in 8-bit steps."""
+    cer: float
+    """Character error rate of the text in the device's pictures; NaN, as all below, without text.
+    Means over pictures, with the ends of their 95 % intervals."""
+    cer_low: float
+    cer_high: float
+    word_recall: float
+    confidence: float
+    """The OCR engine's own, 0 to 1."""
+    text_images: float
+    """Pictures with text."""
+    ocr: str
+    """The engine with version and language; empty where nothing was read."""
+    bicubic_cer: float
+    truth_cer: float
+    """The engine's own errors, in the high-resolution pictures."""
+    cer_vs_bicubic: float
+    """Difference on the same pictures; below zero it reads better."""
+    cer_vs_bicubic_low: float
+    cer_vs_bicubic_high: float
+    cer_vs_reference: float
+    """To the fp32 reference; above zero letters are lost."""
+    cer_vs_reference_low: float
+    cer_vs_reference_high: float
     profile: tuple[OpCost, ...]
     """What its operations cost, the costliest kind first; empty where nobody asked."""
     doubts: tuple[JobDoubt, ...]
@@ -137,14 +161,16 @@ def summarise(rows: pd.DataFrame) -> list[JobSummary]:
     """One `JobSummary` per run and job, in the order of first appearance.
 
     A try of a round that came to nothing does not count when the round was later measured well.
+    Paced jobs are not among them (`analysis.sustained`): a device rests between frames, and its
+    clocks are others then.
 
     Args:
         rows: What `rows.tidy_rows` gives.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows.to_dict("records"):
+    for row in rows[rows["pace_fps"].isna()].to_dict("records"):
         groups.setdefault((row["run"], row["key"]), []).append({str(k): v for k, v in row.items()})
-    return [_summary(_settled(group)) for group in groups.values()]
+    return [summarise_job(_settled(group)) for group in groups.values()]
 
 
 def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
@@ -180,13 +206,18 @@ def _settled(group: list[Row]) -> list[Row]:
     return kept[::-1]
 
 
-def _summary(group: list[Row]) -> JobSummary:
+def summarise_job(group: Sequence[Row]) -> JobSummary:
+    """The summary of one job.
+
+    Args:
+        group: Its rows, at least one, without tries that a later one answers.
+    """
     good = [row for row in group if not math.isnan(row["latency_ms"])]
     first, times = group[0], [float(row["latency_ms"]) for row in good]
     statuses = dict(Counter(str(row["status"]) for row in group).most_common())
     outcome, verdict = _worst_verdict(good or group)
     doubts = job_doubts(group, good)
-    trust = _trust(statuses, outcome, doubts, measured=bool(good))
+    trust = job_trust(statuses, outcome, doubts, measured=bool(good))
     fields: dict[str, Any] = {
         **{name: str(first[name]) for name in _TEXTS},
         **{name: float(first[name]) for name in _CONSTANTS},
@@ -209,6 +240,7 @@ def _summary(group: list[Row]) -> JobSummary:
         fastest_ms=min(times, default=math.nan),
         slowest_ms=max(times, default=math.nan),
         reference_psnr_db=_reference(group),
+        ocr=next((str(name) for name in known(group, "ocr")), ""),
         profile=costs(next(iter(known(group, "profile")), None)),
         doubts=doubts,
         trust=trust.grade,
@@ -225,7 +257,7 @@ def _bad_pct(statuses: dict[str, int]) -> float:
     return 100 * (1 - statuses.get("ok", 0) / sum(statuses.values()))
 
 
-def _trust(
+def job_trust(
     statuses: dict[str, int], outcome: str, doubts: Sequence[JobDoubt], *, measured: bool
 ) -> Trust:
     """The job's grade: from what became of it, how many rounds went wrong, and its doubts."""
@@ -239,10 +271,10 @@ def _trust(
 _TEXTS = ("run", "key", "candidate", "name", "variant", "arch", "input", "device",
           "device_label", "delegate")  # fmt: skip
 _CONSTANTS = ("scale", "size_bytes", "threads", "rounds_planned", "bicubic_psnr_y",
-              "bicubic_ssim_y")  # fmt: skip
+              "bicubic_ssim_y", "bicubic_cer", "truth_cer")  # fmt: skip
 _MIDDLES = ("memory_init_mb", "memory_mb", "memory_peak_mb", "memory_pss_mb")
 _HIGHEST = ("temperature_before_c", "temperature_after_c")
-_QUALITIES = ("psnr_y", "ssim_y", "reference_max_abs")
+_QUALITIES = ("psnr_y", "ssim_y", "reference_max_abs", *TEXT_NUMBERS)
 
 
 def _middle(rows: Sequence[Row], name: str) -> float:

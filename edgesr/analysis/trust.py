@@ -38,6 +38,12 @@ def _capped(numbers: Mapping[str, Any]) -> Grade:
     return "C" if limit < 0.8 * most else "B"
 
 
+def _rested(numbers: Mapping[str, Any]) -> Grade:
+    """Gaps that take a tenth of a series can hide that heat would have built up."""
+    percent = _number(numbers.get("percent"))
+    return "C" if percent > 33 else "B" if percent > 10 else "A"
+
+
 SEVERITY: dict[str, _Weight] = {
     # where and whether it ran (`place_findings`)
     "status_failed": "C",
@@ -79,13 +85,19 @@ SEVERITY: dict[str, _Weight] = {
     "verdict_varies": "C",
     "drift": _c_above("percent", 15),
     "clock_drift": "C",
+    # over a paced series
+    "rested": _rested,
+    "series_torn": "B",
     # pixels
     "pixels_wrong": "C",
     "pixels_not_finite": "C",
     "accuracy_failed": "B",
-    "accuracy_window": "B",
+    "accuracy_window": "B",  # only in old runs
+    "cer_worse": _c_above("more", 0.02),
+    "confidence_misleads": "B",
     # a number is absent, and those that are there are as good as without this doubt
     "accuracy_no_pairs": "A",
+    "accuracy_sampled": "A",
     "memory_failed": "A",
     "no_pss": "A",
     "profile_failed": "A",

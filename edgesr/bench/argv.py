@@ -16,6 +16,8 @@ class Loop:
     max_secs: float
     warmup_runs: int
     warmup_min_secs: float
+    fps: float | None = None
+    """Frames due per second; None leaves no pause. A loop that is late catches up."""
 
 
 ONCE = Loop(num_runs=1, min_secs=0, max_secs=600, warmup_runs=0, warmup_min_secs=0)
@@ -24,8 +26,24 @@ A_SECOND = Loop(num_runs=2, min_secs=1, max_secs=600, warmup_runs=0, warmup_min_
 """Long enough to sample the memory and to profile operations."""
 
 
-def suite_loop(suite: Suite) -> Loop:
-    """The suite's loop for a timed launch."""
+def suite_loop(suite: Suite, fps: float | None = None) -> Loop:
+    """The suite's loop for a timed launch.
+
+    Args:
+        suite: The suite.
+        fps: Of a paced job. Its loop ends with the last frame that is due, or after the segment's
+            time: then fewer frames than due were done.
+    """
+    if fps is not None and suite.pace is not None:
+        seconds = suite.pace.seconds
+        return Loop(
+            num_runs=max(1, round(fps * seconds)),
+            min_secs=0,
+            max_secs=seconds,
+            warmup_runs=suite.warmup_runs,
+            warmup_min_secs=suite.warmup_min_secs,
+            fps=fps,
+        )
     return Loop(
         num_runs=suite.num_runs,
         min_secs=suite.min_secs,
@@ -86,6 +104,8 @@ def build_argv(tool: Tool, launch: Launch) -> list[str]:
         "warmup_runs": str(loop.warmup_runs),
         "warmup_min_secs": f"{loop.warmup_min_secs:g}",
     }
+    if loop.fps is not None:
+        wanted["run_frequency"] = f"{loop.fps:g}"
     if launch.pixels:
         # any name will do for the layer, and real names hold colons, which need escaping
         wanted["input_layer"] = "x"
@@ -112,6 +132,8 @@ def missing_flags(tool: Tool, launch: Launch) -> list[str]:
     """Flags that this launch can't do without and the tool doesn't know, without dashes."""
     asked = find_delegate(launch.delegate).flags[tool.family]
     needed = ["graph", "num_threads", *(flag[2:].partition("=")[0] for flag in asked)]
+    if launch.loop.fps is not None:
+        needed += ["run_frequency", "max_secs", "num_runs"]
     if launch.pixels:
         needed += ["input_layer", "input_layer_shape", "input_layer_value_files"]
         needed += ["output_filepath"]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from edgesr import __version__
 from edgesr.bench.launch import Station
 from edgesr.bench.phone_station import PhoneUse
-from edgesr.bench.scenes import Scenes
+from edgesr.bench.pictures import Pictures
 from edgesr.bench.suite import Suite
 from edgesr.device.info import DeviceInfo
 from edgesr.errors import InputError, StoreError
@@ -50,7 +50,8 @@ class Setup:
     """Devices that were chosen and can't be measured."""
     unreached: Mapping[str, str] = field(default_factory=dict)
     """Devices that were chosen and did not even say what they are, and why."""
-    scenes: Scenes | None = None
+    pictures: Pictures | None = None
+    """What the accuracy pass looks at; None measures none."""
     op_profile: bool = False
     phones: PhoneUse = field(default_factory=PhoneUse)
 
@@ -68,7 +69,7 @@ def write_header(plan: Plan, setup: Setup) -> dict[str, Any]:
     engines = [device["engine"] for device in devices.values() if device["engine"]]
     return {
         "suite": plan.suite.model_dump(mode="json"),
-        "jobs": [job.model_dump() for job in plan.jobs],
+        "jobs": [job.to_dict() for job in plan.jobs],
         "candidates": {
             c.manifest.id: c.manifest.model_dump(mode="json", by_alias=True)
             for c in plan.candidates
@@ -79,7 +80,7 @@ def write_header(plan: Plan, setup: Setup) -> dict[str, Any]:
         "engine": engines[0] if len(devices) == 1 and engines else None,
         "options": {**setup.phones.to_dict(), "op_profile": setup.op_profile},
         "versions": _versions(),
-        "accuracy": setup.scenes.to_dict() if setup.scenes else None,
+        "accuracy": setup.pictures.to_dict() if setup.pictures else None,
     }
 
 

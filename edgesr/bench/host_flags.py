@@ -24,6 +24,12 @@ FLAGS: dict[str, Flag] = {
     "num_runs": Flag(int, 50, "Min num runs", "minimum number of runs"),
     "min_secs": Flag(float, 1.0, "Min runs duration (seconds)", "minimum seconds to rerun for"),
     "max_secs": Flag(float, 150.0, "Max runs duration (seconds)", "no new run after that"),
+    "run_frequency": Flag(
+        float,
+        -1.0,
+        "Number of prorated runs per second",
+        "runs per second; one that is late starts at once, until the rate is caught up",
+    ),
     "num_threads": Flag(int, -1, "Num threads", "number of threads"),
     "warmup_runs": Flag(int, 1, "Min warmup runs", "minimum number of warm-up runs"),
     "warmup_min_secs": Flag(

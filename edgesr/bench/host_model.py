@@ -156,14 +156,19 @@ class Limits:
     runs: int
     min_s: float
     max_s: float
+    gap_s: float = 0
+    """Time from one inference's start to the next one's, where there is time left; 0 for none."""
 
 
 def timed(invoke: Callable[[], None], reset: Callable[[], None], limits: Limits) -> list[int]:
     """Whole microseconds of each inference; ``reset`` refills the input outside the timing.
 
-    The limits act as in the official tool: checked before each inference, none is ever cut.
+    The limits act as in the official tool: checked before each inference, none is ever cut. So does
+    the pace (``benchmark_model.cc``): due times lie on a grid that begins with the series, also
+    the end is waited for, and whoever is late goes on at once until the grid is caught up.
     """
     start = now = time.perf_counter_ns()
+    due = start + limits.gap_s * 1e9
     samples: list[int] = []
     while (len(samples) < limits.runs or now - start < limits.min_s * 1e9) and (
         now - start <= limits.max_s * 1e9
@@ -173,6 +178,11 @@ def timed(invoke: Callable[[], None], reset: Callable[[], None], limits: Limits)
         invoke()
         now = time.perf_counter_ns()
         samples.append((now - before) // 1000)
+        if limits.gap_s:
+            if due > now:
+                time.sleep((due - now) / 1e9)
+            due += limits.gap_s * 1e9
+            now = time.perf_counter_ns()
     return samples
 
 

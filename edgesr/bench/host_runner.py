@@ -129,7 +129,9 @@ class Options:
     def limits(self, *, warmup: bool) -> Limits:
         """The loop's limits of the warm-up or of the measurement."""
         runs, least = ("warmup_runs", "warmup_min_secs") if warmup else ("num_runs", "min_secs")
-        return Limits(int(self.number(runs)), self.number(least), self.number("max_secs"))
+        frequency = self.number("run_frequency")
+        gap_s = 1 / frequency if frequency > 0 else 0.0
+        return Limits(int(self.number(runs)), self.number(least), self.number("max_secs"), gap_s)
 
 
 def _benchmark(options: Options, given: Sequence[str]) -> None:

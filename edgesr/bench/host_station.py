@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,15 @@ class HostExecutor:
             folder.mkdir(parents=True, exist_ok=True)
         argv = order.argv(str(folder))
         before = host_state()
+        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         try:
             done = self._transport.run(argv, timeout_s=order.timeout_s)
             after = host_state()
             files = collected((RESULT, OUTPUT, OP_PROFILE), lambda name: _read(folder / name))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return Executed(argv, done.exit_code, done.stdout, done.stderr, files, before, after)
+        said = done.exit_code, done.stdout, done.stderr
+        return Executed(argv, *said, files, before, after, started_at=started_at)
 
     def forget(self, slot: str) -> None:
         """Nothing is left."""

@@ -48,7 +48,7 @@ class Executed:
     before: DeviceState
     after: DeviceState
     started_at: str | None = None
-    """UTC, ISO 8601, where it began in an earlier call."""
+    """UTC, ISO 8601, where the executor knows when it really began."""
     pss_mb: float | None = None
     doubts: tuple[Doubt, ...] = ()
     """About the launch itself: picked up later, begun again."""

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from edgesr.bench.accuracy import AccuracyFailedError, PixelsNotFiniteError, Scorer
 from edgesr.bench.argv import Launch, suite_loop
 from edgesr.bench.delegates import find_delegate, unavailable
-from edgesr.bench.doubts import Code, because, doubt, low_count, merged, window
+from edgesr.bench.doubts import Code, because, doubt, low_count, merged
 from edgesr.bench.header import Plan
 from edgesr.bench.launch import (
+    Executed,
     Launched,
     Slot,
     Station,
@@ -27,13 +28,20 @@ from edgesr.bench.launch import (
 from edgesr.bench.memory import measure_memory, with_memory
 from edgesr.bench.op_pass import measure_ops
 from edgesr.bench.outcome import Reading, read_launch
-from edgesr.bench.plan import Turn, schedule
+from edgesr.bench.pixel_doubts import pixel_doubts
+from edgesr.bench.plan import Turn
+from edgesr.bench.series import (
+    FINAL,
+    answered_turns,
+    next_series,
+    segment_of,
+    turns_of,
+    without_heat,
+)
 from edgesr.errors import DeviceFileError
 from edgesr.results.records import Accuracy, Doubt, Job, LogFile, Record
 from edgesr.results.store import RunFolder
 
-FINAL = frozenset({"ok", "refused"})
-"""Statuses that answer a round; any other is tried again by ``--resume``."""
 _CONSUMED = frozenset({"failed", "timeout"})
 """Statuses after which a launch must not be picked up again; after others it may still run."""
 
@@ -90,20 +98,25 @@ class Measurement:
         self.jobs = [job for job in plan.jobs if job.device == self.device]
         self.candidates = {c.manifest.id: c for c in plan.candidates}
         self.state = _Progress()
+        self.tell: Callable[[str], None] = lambda _what: None
+        """Says what is done between two turns."""
         self.temperature_c: float | None = None
         """After the last launch."""
         engine = _engine_doubts(run, station)
         self.standing = merged(engine, station.standing_doubts)
-        for record in run.records():
-            if record.job is not None and record.job.device == self.device:
+        records = [r for r in run.records() if r.job is not None and r.job.device == self.device]
+        self.state.answered = answered_turns(records, self.suite)
+        self.series = next_series(records)
+        for record in records:
+            if record.job is not None:
                 self._restore(record, record.job)
 
     def _restore(self, record: Record, job: Job) -> None:
         if record.status in _CONSUMED:
             self.state.consumed[job.key, record.round or 0] += 1
-        if record.status not in FINAL:
+        turn = job.key, record.round or 0
+        if record.status not in FINAL or turn not in self.state.answered:
             return
-        self.state.answered.add((job.key, record.round or 0))
         if record.status == "refused":
             self.state.refused.add(job.key)
         else:
@@ -119,14 +132,15 @@ class Measurement:
             StoreError: When a record can't be written.
             KeyboardInterrupt: After the interrupted launch's record is written.
         """
-        turns = list(schedule(self.jobs, self.suite.rounds))
+        self.tell = lambda what: telling.progress(self.device, what, -1, -1)
+        turns = turns_of(self.jobs, self.suite)
         deadline = time.monotonic() + self.suite.stop.minutes * 60
         for done, turn in enumerate(turns):
             telling.hold()
             telling.progress(self.device, self._name(turn), done, len(turns))
             if self._is_over(turn):
                 continue
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and not self._in_series(turn):
                 return
             self._take(turn)
         telling.progress(self.device, "done", len(turns), len(turns))
@@ -134,7 +148,7 @@ class Measurement:
     def mark_lost(self, reason: str) -> None:
         """One record for each job that has a turn without an answer: the device is gone."""
         said: set[str] = set()
-        for turn in schedule(self.jobs, self.suite.rounds):
+        for turn in turns_of(self.jobs, self.suite):
             if turn.job.key not in said and not self._is_over(turn):
                 said.add(turn.job.key)
                 lost = {"status": "device_lost", "reason": reason, "cause": "device_lost"}
@@ -145,11 +159,23 @@ class Measurement:
         given_up = state.failures[key] >= self.suite.stop.failures
         return (key, turn.round) in state.answered or key in state.refused or given_up
 
+    def _in_series(self, turn: Turn) -> bool:
+        """Whether the turn goes on with a series, which must not rest."""
+        return turn.job.pace_fps is not None and turn.round > 0
+
+    def _ends(self, turn: Turn) -> bool:
+        """Whether a turn may be followed by passes of their own: in a series only the last."""
+        return turn.job.pace_fps is None or turn.round == self.suite.rounds - 1
+
     def _name(self, turn: Turn) -> str:
-        job = turn.job
+        job, pace = turn.job, self.suite.pace
         name = self.candidates[job.candidate].manifest.name
         heat = "" if self.temperature_c is None else f", {self.temperature_c:g} °C"
-        return f"round {turn.round + 1}: {name} {job.delegate} t{job.threads}{heat}"
+        where = f"{name} {job.delegate} t{job.threads}"
+        if pace is None or job.pace_fps is None:
+            return f"round {turn.round + 1}: {where}{heat}"
+        minute = turn.round * pace.seconds / 60
+        return f"minute {minute:.1f} of {pace.minutes:g}: {where} at {job.pace_fps:g} fps{heat}"
 
     def _take(self, turn: Turn) -> None:
         """Measures one turn and appends its record; the device then forgets it."""
@@ -160,7 +186,8 @@ class Measurement:
         state.answered.add((key, turn.round))
         if record.status == "ok":
             state.failures[key] = 0
-            state.extras_done.add(key)
+            if self._ends(turn):
+                state.extras_done.add(key)
         elif record.status == "refused":
             state.refused.add(key)
         else:
@@ -171,6 +198,8 @@ class Measurement:
     def _slot(self, turn: Turn) -> Slot:
         tries = self.state.consumed[turn.job.key, turn.round]
         again = f"-try{tries + 1}" if tries else ""
+        series = self.series.get(turn.job.key, 0)  # another series never picks up a launch of it
+        again += f"-series{series + 1}" if series else ""
         return Slot(f"{turn.job.key}-{turn.round}{again}")
 
     def _start(self, turn: Turn) -> Record:
@@ -181,6 +210,8 @@ class Measurement:
             status="aborted",
             engine=self.station.tool.engine,
         )
+        segment = segment_of(turn, self.suite, self.series.get(turn.job.key, 0))
+        start = _with(start, segment=segment) if segment else start
         return _with(start, simulated=True) if self.station.info.simulated else start
 
     def _record(self, turn: Turn) -> Record:
@@ -205,18 +236,18 @@ class Measurement:
 
     def _launch_of(self, job: Job) -> Launch:
         graph = self.station.transport.stage(self.candidates[job.candidate].path)
-        launch = Launch(graph, job.delegate, job.threads, suite_loop(self.suite))
+        launch = Launch(graph, job.delegate, job.threads, suite_loop(self.suite, job.pace_fps))
         return replace(launch, compiled=self.station.compiled(job))
 
     def _timed(self, start: Record, turn: Turn, launch: Launch) -> Record:
         """The timed launch, then, once per job, what needs launches of its own."""
-        waited = self.station.guard(self.suite)
+        waited = [] if self._in_series(turn) else self.station.guard(self.suite)
         timeout_s = self.suite.timeout_s
         launched = run_launch(self.station, launch, self._slot(turn), timeout_s=timeout_s)
         done = launched.done
         reading = read_launch(launched.printed, turn.job.delegate)
         path, digest = self.run.write_log(_log_name(self.run, turn), launched.log_text())
-        around = self.station.doubts(done.before, done.after)
+        around = self._around(turn, done)
         record = _with(
             _measured(start, launched, reading),
             before=done.before,
@@ -224,14 +255,23 @@ class Measurement:
             doubts=merged(waited, around, done.doubts, self._own_doubts(turn.job, reading)),
             log=LogFile(path=path, sha256=digest),
         )
-        if record.status == "ok" and turn.job.key not in self.state.extras_done:
+        missing = turn.job.key not in self.state.extras_done
+        if record.status == "ok" and missing and self._ends(turn):
             record = self._with_extras(record, turn, launch)
         return record
+
+    def _around(self, turn: Turn, done: Executed) -> list[Doubt]:
+        """What the device's state makes doubtful; a series may get hot, but not begin so."""
+        found = self.station.doubts(done.before, done.after)
+        if turn.job.pace_fps is None:
+            return found
+        first = [] if self._in_series(turn) else self.station.doubts(done.before, done.before)
+        return merged(first, without_heat(found))
 
     def _own_doubts(self, job: Job, reading: Reading) -> list[Doubt]:
         if reading.status != "ok":
             return self.standing
-        found = low_count(reading.latency, self.suite)
+        found = [] if job.pace_fps else low_count(reading.latency, self.suite)
         variant = self.candidates[job.candidate].manifest.variant
         integer = variant in {"int8", "int8-io", "int8-island", "mixed"}  # int16 it refuses
         if integer and find_delegate(job.delegate).base == "gpu":
@@ -267,34 +307,22 @@ class Measurement:
         found = self.state.scored[group]
         if isinstance(found, Doubt):
             return None, [found]
-        doubts = window(scorer.share(self.candidates[job.candidate]))
-        psnr, floor = found.reference_psnr_db, found.floor_db
-        if psnr is not None and floor is not None and psnr < floor:
-            doubts.append(doubt(Code.PIXELS_WRONG, psnr_db=round(psnr, 2), floor_db=floor))
-        return found, doubts
+        return found, pixel_doubts(found)
 
     def _score(self, scorer: Scorer, job: Job) -> Accuracy | Doubt:
+        candidate = self.candidates[job.candidate]
+        name = f"{candidate.manifest.name} {job.delegate}"
+
+        def tell(done: int, total: int) -> None:
+            self.tell(f"{name}: picture {done + 1} of {total}")
+
         try:
-            found = scorer.score(self.station, job, self.candidates[job.candidate])
+            found = scorer.score(self.station, job, candidate, tell)
         except PixelsNotFiniteError:
             return doubt(Code.PIXELS_NOT_FINITE)
         except AccuracyFailedError as error:
             return because(Code.ACCURACY_FAILED, str(error))
-        return found or because(
-            Code.ACCURACY_NO_PAIRS, "no pair fits this candidate's scale and input size"
-        )
-
-
-def unfinished(run: RunFolder, plan: Plan) -> set[str]:
-    """Devices with a round that has no answer yet."""
-    final = [r for r in run.records() if r.job is not None and r.status in FINAL]
-    answered = {(r.job.key, r.round or 0) for r in final if r.job}
-    refused = {r.job.key for r in final if r.job and r.status == "refused"}
-    return {
-        turn.job.device
-        for turn in schedule(plan.jobs, plan.suite.rounds)
-        if turn.job.key not in refused and (turn.job.key, turn.round) not in answered
-    }
+        return found or because(Code.ACCURACY_NO_PAIRS, scorer.why_none(candidate))
 
 
 def count_jobs(jobs: Sequence[Job], records: Sequence[Record]) -> dict[str, int]:

@@ -19,6 +19,8 @@ class Axes:
     delegates: Mapping[str, tuple[str, ...]]
     """Device -> delegates to measure there."""
     threads: tuple[int, ...]
+    fps: tuple[float | None, ...] = (None,)
+    """Paces in frames per second; None for inferences that follow one another at once."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,11 @@ class Turn:
 
 
 def plan_jobs(candidates: Sequence[Candidate], axes: Axes) -> list[Job]:
-    """Every candidate x device x delegate x threads, once each, in that order."""
+    """Every candidate x device x delegate x threads x pace, once each, in that order."""
     combined = (
-        (candidate, device, delegate, threads)
+        (candidate, device, delegate, threads, fps)
         for candidate, (device, delegates) in itertools.product(candidates, axes.delegates.items())
-        for delegate, threads in itertools.product(delegates, axes.threads)
+        for delegate, threads, fps in itertools.product(delegates, axes.threads, axes.fps)
     )
     jobs = [
         Job(
@@ -44,17 +46,22 @@ def plan_jobs(candidates: Sequence[Candidate], axes: Axes) -> list[Job]:
             device=device,
             delegate=delegate,
             threads=threads,
+            **({} if fps is None else {"pace_fps": fps}),
         )
-        for candidate, device, delegate, threads in combined
+        for candidate, device, delegate, threads, fps in combined
     ]
     return list({job.key: job for job in jobs}.values())
 
 
-def schedule(jobs: Sequence[Job], rounds: int) -> Iterator[Turn]:
+def schedule(jobs: Sequence[Job], rounds: int, *, in_series: bool = False) -> Iterator[Turn]:
     """All jobs in every round, each round beginning one job later.
 
-    So a machine that gets slower while it gets hot is unfair to all jobs alike.
+    So a machine that gets slower while it gets hot is unfair to all jobs alike. In series all
+    rounds of one job come before the next job.
     """
+    if in_series:
+        yield from (Turn(job, number) for job in jobs for number in range(rounds))
+        return
     for number in range(rounds):
         start = number % len(jobs) if jobs else 0
         for job in (*jobs[start:], *jobs[:start]):

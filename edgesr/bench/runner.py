@@ -1,7 +1,8 @@
 """A run from request to records: devices -> stations -> plan -> run folder -> workers."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from edgesr.bench.delegates import delegates_on
 from edgesr.bench.fleet import Choice
 from edgesr.bench.header import Plan, read_plan, write_header
 from edgesr.bench.phone_station import PhoneUse
+from edgesr.bench.pictures import Pictures, open_pictures
 from edgesr.bench.plan import Axes, plan_jobs
-from edgesr.bench.scenes import plan_scenes
+from edgesr.bench.scenes import Scoring
 from edgesr.bench.session import BenchResult, Progress, Session, devices_of, silent, stage
 from edgesr.bench.suite import Suite
 from edgesr.device.info import DeviceInfo, host_info
@@ -34,6 +36,8 @@ class BenchRequest:
     """None takes those of each device's profile."""
     accuracy: Path | None = None
     """A pairs.csv; None measures no accuracy."""
+    scoring: Scoring = field(default_factory=Scoring)
+    """How pixels are scored."""
     op_profile: bool = False
     """Times of single operations, in a pass of its own."""
     binaries: BinaryOptions = field(default_factory=BinaryOptions)
@@ -53,7 +57,9 @@ class BenchRequest:
             name: delegates_on(self.delegates, profile, info)
             for name, (profile, info) in places.items()
         }
-        return plan_jobs(self.candidates, Axes(delegates, self.suite.threads))
+        pace = self.suite.pace
+        fps: tuple[float | None, ...] = (None,) if pace is None else pace.fps
+        return plan_jobs(self.candidates, Axes(delegates, self.suite.threads, fps))
 
 
 def run_bench(
@@ -78,14 +84,12 @@ def run_bench(
     for candidate in request.candidates:
         candidate.check()
     tell = progress or silent
-    scenes = None
-    if request.accuracy is not None:
-        scenes = plan_scenes(request.accuracy, request.candidates, stage(tell, "accuracy"))
     name, session = workspace.new_run_name(), Session(request.phones, request.binaries, tell)
-    with _interruptible(session), session:
+    opened = _pictures(request.accuracy, request.candidates, request.scoring, tell)
+    with _interruptible(session), opened as pictures, session:
         session.prepare(request.devices, name)
         plan = Plan(request.candidates, request.jobs(session.described()), request.suite)
-        setup = session.setup(scenes, op_profile=request.op_profile)
+        setup = session.setup(pictures, op_profile=request.op_profile)
         run = workspace.new_run(write_header(plan, setup), name)
         return session.measure(run, plan, setup, workspace)
 
@@ -116,15 +120,15 @@ def resume_bench(
     header, tell = run.header(), progress or silent
     options = header.get("options") or {}
     phones = PhoneUse.from_dict(options)
-    pairs = (header.get("accuracy") or {}).get("pairs")
-    scenes = None
-    if pairs:
-        scenes = plan_scenes(Path(pairs), plan.candidates, stage(tell, "accuracy"))
+    accuracy = header.get("accuracy") or {}
+    pairs = Path(accuracy["pairs"]) if accuracy.get("pairs") else None
+    scoring = Scoring.from_dict(accuracy.get("options") or {})
     session = Session(phones, binaries or BinaryOptions(), tell, header)
     session.run = run
-    with _interruptible(session), session:
+    opened = _pictures(pairs, plan.candidates, scoring, tell)
+    with _interruptible(session), opened as pictures, session:
         session.prepare(devices_of(plan, header), run.path.name)
-        setup = session.setup(scenes, op_profile=bool(options.get("op_profile")))
+        setup = session.setup(pictures, op_profile=bool(options.get("op_profile")))
         return session.measure(run, plan, setup, workspace)
 
 
@@ -137,6 +141,15 @@ def describe(request: BenchRequest) -> dict[str, tuple[Profile, DeviceInfo]]:
     session = Session(request.phones, request.binaries, silent)
     session.reach_all(request.devices)
     return session.described()
+
+
+def _pictures(
+    pairs: Path | None, candidates: Sequence[Candidate], scoring: Scoring, tell: Progress
+) -> AbstractContextManager[Pictures | None]:
+    """What the accuracy pass looks at, None where none was asked for; as a context."""
+    if pairs is None:
+        return contextlib.nullcontext()
+    return open_pictures(pairs, candidates, scoring, stage(tell, "accuracy"))
 
 
 @contextlib.contextmanager

@@ -12,9 +12,10 @@ from edgesr.bench.fleet import Choice, Halt, attached_phones, in_parallel, named
 from edgesr.bench.header import Plan, Setup, Unready
 from edgesr.bench.host_station import host_station
 from edgesr.bench.launch import Station
-from edgesr.bench.measure import Measurement, Passes, Telling, count_jobs, unfinished
+from edgesr.bench.measure import Measurement, Passes, Telling, count_jobs
 from edgesr.bench.phone_station import Phone, PhoneUse, Surroundings, phone_station, reach
-from edgesr.bench.scenes import Scenes
+from edgesr.bench.pictures import Pictures
+from edgesr.bench.series import unfinished
 from edgesr.device.adb import Attached, default_servers
 from edgesr.device.info import DeviceInfo
 from edgesr.device.profile import Profile
@@ -154,13 +155,13 @@ class Session:
         """Profile and description by name, of the phones."""
         return {name: (p.facts.profile, p.info) for name, p in self.phones.items()}
 
-    def setup(self, scenes: Scenes | None, *, op_profile: bool) -> Setup:
+    def setup(self, pictures: Pictures | None, *, op_profile: bool) -> Setup:
         """What the run measures with."""
         return Setup(
             stations=dict(self.stations),
             unready=self.unready,
             unreached=self.unreached,
-            scenes=scenes,
+            pictures=pictures,
             op_profile=op_profile,
             phones=self.options,
         )
@@ -223,11 +224,11 @@ class Session:
         workspace: Workspace,
         stack: contextlib.ExitStack,
     ) -> Scorer | None:
-        if setup.scenes is None:
+        if setup.pictures is None:
             return None
         scorer = Scorer(
             Pass(
-                scenes=setup.scenes,
+                pictures=setup.pictures,
                 run=run,
                 candidates=_pool(plan, workspace),
                 reference=self._reference(stack),

@@ -1,12 +1,14 @@
 """The suite: how long and how often to measure, one TOML file in ``benchmarks/suites``."""
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from edgesr.assets import asset
-from edgesr.config import Config, load_config
+from edgesr.config import Config, load_config, parse_config
 from edgesr.device.profile import Fit
 
 Size = Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]
@@ -21,6 +23,30 @@ class StopRules(Config):
     """No new round is begun after that."""
 
 
+Fps = Annotated[float, Field(gt=0, le=1000)]
+
+
+class Pace(Config):
+    """Frames at a fixed rate for minutes, in segments of one launch each."""
+
+    fps: Annotated[tuple[Fps, ...], Field(min_length=1)]
+    """Frames per second; each value is a job of its own."""
+    minutes: Annotated[float, Field(gt=0, le=24 * 60)]
+    """Length of one series, without the gaps between its launches."""
+    segment_s: Annotated[float, Field(ge=1, le=600)]
+    """Length of one segment: what the series resolves in time."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of a segment; a series that is shorter is one segment."""
+        return min(self.segment_s, 60 * self.minutes)
+
+    @property
+    def segments(self) -> int:
+        """Launches of one series: it lasts at least ``minutes``."""
+        return math.ceil(round(60 * self.minutes / self.seconds, 6))
+
+
 class Suite(Config):
     """How long and how often to measure; times in seconds."""
 
@@ -28,6 +54,8 @@ class Suite(Config):
     sizes: tuple[Size, ...] = ()
     """Input sizes "HxW" to take from the workspace; empty takes all."""
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)]
+    pace: Pace | None = None
+    """Frames at a fixed rate; rounds, num_runs, min_secs and max_secs then follow from it."""
     rounds: Annotated[int, Field(ge=1, le=1000)]
     """Launches per job."""
     num_runs: Annotated[int, Field(ge=1)]
@@ -43,6 +71,49 @@ class Suite(Config):
     fit: Fit = Fit()
     """When a phone is fit to measure, and how long a round waits for that."""
     stop: StopRules = StopRules()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_pace(cls, tree: Any) -> Any:
+        """Fills in what a pace decides: one round is one segment."""
+        if not isinstance(tree, Mapping) or tree.get("pace") is None:
+            return tree
+        try:
+            pace = Pace.model_validate(tree["pace"])
+        except ValidationError:  # told once more, with the key's place
+            return tree
+        filled: dict[str, float] = {
+            "rounds": pace.segments,
+            "num_runs": max(1, round(min(pace.fps) * pace.seconds)),
+            "min_secs": pace.seconds,
+            "max_secs": pace.seconds,
+        }
+        for name, value in filled.items():
+            if tree.get(name, value) != value:
+                raise ValueError(f"{name} follows from [pace]: leave it out")
+        return {**tree, **filled}
+
+    @model_validator(mode="after")
+    def _has_time(self) -> Self:
+        if self.pace is not None and self.timeout_s <= self.pace.seconds:
+            raise ValueError("timeout_s must be longer than a segment of [pace]")
+        return self
+
+    def paced(self, fps: Sequence[float] | None = None, minutes: float | None = None) -> "Suite":
+        """The suite with another pace.
+
+        Args:
+            fps: Frames per second; None keeps them.
+            minutes: Length of a series; None keeps it.
+
+        Raises:
+            ConfigError: When a value does not fit.
+        """
+        follows = {"rounds", "num_runs", "min_secs", "max_secs"}
+        tree = self.model_dump(exclude=follows)
+        changes = {"fps": fps, "minutes": minutes}
+        tree["pace"] |= {name: value for name, value in changes.items() if value is not None}
+        return parse_config(tree, Suite, source=f"suite {self.name}")
 
 
 def load_suite(name: str) -> Suite:

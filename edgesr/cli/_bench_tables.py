@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgesr.analysis.summary import JobSummary
+    from edgesr.analysis.sustained import Series
     from edgesr.bench.runner import BenchRequest
     from edgesr.bench.session import BenchResult
     from edgesr.cli._render import Terminal
@@ -33,31 +34,38 @@ def print_plan(
         terminal.json(
             {
                 "suite": suite.model_dump(mode="json"),
-                "jobs": [job.model_dump() for job in jobs],
+                "jobs": [job.to_dict() for job in jobs],
                 "launches": len(jobs) * suite.rounds,
                 "estimate_s": {"least": least, "most": most},
             }
         )
         return
     names = {c.manifest.id: c.manifest.name for c in request.candidates}
-    rows = [(names[job.candidate], job.device, job.delegate, str(job.threads)) for job in jobs]
-    terminal.table("plan", ["candidate", "device", "delegate", "#threads"], rows)
+    rows = [[names[job.candidate], job.device, job.delegate, str(job.threads)] for job in jobs]
+    columns, launches = ["candidate", "device", "delegate", "#threads"], "rounds"
+    if suite.pace is not None:
+        columns, launches = [*columns, "#fps"], f"segments of {suite.pace.seconds:g} s"
+        rows = [[*row, f"{job.pace_fps:g}"] for row, job in zip(rows, jobs, strict=True)]
+    terminal.table("plan", columns, rows)
     terminal.print(
-        f"{len(jobs)} jobs x {suite.rounds} rounds: {_duration(least)} to {_duration(most)}"
+        f"{len(jobs)} jobs x {suite.rounds} {launches}: {_duration(least)} to {_duration(most)}"
     )
 
 
 def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) -> None:
     """One table per candidate with a row per job, then remarks and the run's folder.
 
-    The document: ``run`` (its folder), ``counts`` {ok, refused, failed} of jobs, and ``jobs`` as
-    `job_document` says.
+    The document: ``run`` (its folder), ``counts`` {ok, refused, failed} of jobs, ``jobs`` as
+    `job_document` says, and for a paced suite ``sustained`` as `series_document` says.
     """
     from edgesr.analysis.rows import read_run, tidy_rows
     from edgesr.analysis.summary import summarise
+    from edgesr.analysis.sustained import sustained
+    from edgesr.report.sustained import series_document
 
     data = read_run(result.run)
-    jobs = summarise(tidy_rows([data]))
+    rows = tidy_rows([data])
+    jobs, series = summarise(rows), sustained(rows)
     ours = (r for r in data.records if r.engine and r.engine.name == "litert-python")
     if any(not record.simulated for record in ours):
         terminal.note(
@@ -65,8 +73,10 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
             "give the official benchmark_model with --binary"
         )
     if as_json:
-        documents = [job_document(job) for job in jobs]
-        terminal.json({"run": str(result.run.path), "counts": result.counts, "jobs": documents})
+        document: dict[str, Any] = {"run": str(result.run.path), "counts": result.counts}
+        document["jobs"] = [job_document(job) for job in jobs]
+        document |= {"sustained": [series_document(one) for one in series]} if series else {}
+        terminal.json(document)
         return
     devices = list(dict.fromkeys(job.device for job in jobs))
     fleet = len(devices) > 1
@@ -74,6 +84,7 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
     for candidate in dict.fromkeys(job.candidate for job in jobs):
         own = [job for job in jobs if job.candidate == candidate]
         _print_candidate(terminal, own, fleet=fleet)
+    _print_series(terminal, series)
     for line in _remarks(jobs, fleet=fleet):
         terminal.print(line)
     terminal.print(f"run: {result.run.path}")
@@ -94,6 +105,10 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
     * ``verdict`` {requested, outcome: full, partial, fallback or unknown, nodes_total,
       nodes_delegated, partitions}: the worst over the rounds;
     * ``psnr_y`` (dB) and ``ssim_y`` of the pixels that the device made;
+    * of their text, null where none was read: ``cer`` and ``cer_interval`` [low, high] (95 %),
+      ``word_recall``, ``confidence``, ``text_images``, ``ocr`` (engine, version, language),
+      ``bicubic_cer``, ``truth_cer``, and on the same pictures ``cer_vs_bicubic`` and
+      ``cer_vs_reference`` (the fp32 reference) {mean, low, high};
     * ``doubts``: codes of the reasons not to trust the figures fully; ``trust``: A nothing to
       doubt, B usable with care, C don't decide on it; ``trust_reasons``: codes of what keeps it
       from A, the worst first;
@@ -126,6 +141,7 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
         },
         "psnr_y": job.psnr_y,
         "ssim_y": job.ssim_y,
+        **_text_document(job),
         "doubts": [doubt.code for doubt in job.doubts],
         "trust": job.trust,
         "trust_reasons": list(job.trust_reasons),
@@ -134,19 +150,58 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
     }
 
 
+def _text_document(job: "JobSummary") -> dict[str, Any]:
+    """The part of a job's document about text."""
+    read = math.isfinite(job.cer)
+    differences = {
+        "cer_vs_bicubic": (job.cer_vs_bicubic, job.cer_vs_bicubic_low, job.cer_vs_bicubic_high),
+        "cer_vs_reference": (
+            job.cer_vs_reference, job.cer_vs_reference_low, job.cer_vs_reference_high
+        ),
+    }  # fmt: skip
+    return {
+        "cer": job.cer,
+        "cer_interval": [job.cer_low, job.cer_high] if read else None,
+        "word_recall": job.word_recall,
+        "confidence": job.confidence,
+        "text_images": _whole(job.text_images),
+        "ocr": job.ocr or None,
+        "bicubic_cer": job.bicubic_cer,
+        "truth_cer": job.truth_cer,
+        **{
+            name: dict(zip(("mean", "low", "high"), values, strict=True))
+            if math.isfinite(values[0])
+            else None
+            for name, values in differences.items()
+        },
+    }
+
+
 def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"], *, fleet: bool) -> None:
     from edgesr.report.text import figures, fixed
 
     scored = any(math.isfinite(job.psnr_y) for job in jobs)
     columns = [*(["device"] if fleet else []), "asked for", "#ms", "#range", "#init ms", "#MiB"]
-    columns += [*(["#PSNR"] if scored else []), "trust", "ran on"]
+    read = any(math.isfinite(job.cer) for job in jobs)
+    columns += [*(["#PSNR"] if scored else []), *(["#CER"] if read else []), "trust", "ran on"]
     rows = []
     for job in jobs:
         cells = [_device(job)] if fleet else []
         cells += [_asked(job), figures(job.median_ms), _range(job), _init(job)]
         cells += [fixed(job.memory_mb, 0), *([fixed(job.psnr_y, 2)] if scored else [])]
+        cells += [fixed(job.cer, 3)] if read else []
         rows.append([*cells, job.trust, _came_to(job)])
     terminal.table(f"{jobs[0].name} ({jobs[0].candidate[:12]})", columns, rows)
+
+
+def _print_series(terminal: "Terminal", series: Sequence["Series"]) -> None:
+    """What each paced job comes to; its segments stand in the report."""
+    from edgesr.report.sustained import place, remarks, sentence
+
+    for one in series:
+        terminal.print(f"{place(one)}: {sentence(one)} Trust {one.job.trust}.")
+        for line in remarks(one):
+            terminal.print(f"  ? {line}")
 
 
 def _device(job: "JobSummary") -> str:

@@ -15,12 +15,14 @@ from edgesr.cli import (
     evaluate,
     inspect,
     models,
+    ocr,
     parse,
     quantize_report,
     report,
     sweep,
     train,
     transfer,
+    upscale,
 )
 from edgesr.cli._session import DebugOption, QuietOption, WorkspaceOption, options_before_verb
 
@@ -66,8 +68,10 @@ app.command("convert")(convert.command)
 app.command("sweep")(sweep.command)
 app.command("quantize-report")(quantize_report.command)
 app.command("inspect")(inspect.command)
+app.add_typer(ocr.app, name="ocr")
 app.add_typer(devices.app, name="devices")
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
 app.command("parse")(parse.command)
 app.command("report")(report.command)
+app.command("upscale")(upscale.command)

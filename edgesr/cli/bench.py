@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edgesr.cli._bench_suite import DEFAULT_SUITE, SuiteOptions, chosen_suite, split_list
 from edgesr.cli._bench_tables import print_plan, print_result
 from edgesr.cli._session import JsonOption, Session, verb
 from edgesr.errors import (
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
     from edgesr.bench.binaries import BinaryOptions
     from edgesr.bench.fleet import Choice
     from edgesr.bench.runner import BenchRequest
+    from edgesr.bench.scenes import Scoring
     from edgesr.bench.session import BenchResult, Progress
-    from edgesr.bench.suite import Suite
     from edgesr.results.store import Candidate, Workspace
-
-DEFAULT_SUITE = "quick"
 
 
 @verb
@@ -67,9 +66,34 @@ def command(  # noqa: PLR0913 - one parameter per flag
     rounds: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Launches per job; default: the suite's.")
     ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="As 24,30,60; for a paced suite such as sustained."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.05, help="How long a paced suite holds each frame rate."),
+    ] = None,
     accuracy: Annotated[
         Path | None,
         typer.Option(metavar="PAIRS.csv", help="Score the device's own pixels on these pairs."),
+    ] = None,
+    ocr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="Read those pixels' text too, with this engine, or none; default: rapidocr where "
+            "the pairs hold text.",
+        ),
+    ] = None,
+    accuracy_launches: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Launches for --accuracy per candidate and delegate, one per tile of a picture; "
+            "fewer pictures are scored where they don't suffice; default: 64.",
+        ),
     ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Time single operations too, in a pass of its own.")
@@ -134,7 +158,11 @@ def command(  # noqa: PLR0913 - one parameter per flag
         threads=threads,
         suite=suite,
         rounds=rounds,
+        fps=fps,
+        minutes=minutes,
         accuracy=accuracy,
+        ocr=ocr,
+        accuracy_launches=accuracy_launches,
         profile=profile,
         adb_server=tuple(adb_server or ()),
         pin=pin,
@@ -172,7 +200,11 @@ class _Typed:
     threads: str | None = None
     suite: str | None = None
     rounds: int | None = None
+    fps: str | None = None
+    minutes: float | None = None
     accuracy: Path | None = None
+    ocr: str | None = None
+    accuracy_launches: int | None = None
     profile: bool = False
     adb_server: tuple[str, ...] = ()
     pin: bool = False
@@ -238,10 +270,11 @@ def _request(
 
     delegates = None
     if typed.delegate is not None:
-        names = _split(typed.delegate, "--delegate")
+        names = split_list(typed.delegate, "--delegate")
         delegates = tuple(name if ":" in name else name.lower() for name in names)
         delegate_names(delegates)  # a wrong name is told before any phone is asked
-    suite = _suite(typed)
+    changes = SuiteOptions(typed.threads, typed.rounds, typed.fps, typed.minutes)
+    suite = chosen_suite(typed.suite, changes)
     candidates = tuple(_candidates(workspace, typed.candidates, suite.sizes))
     phones = PhoneUse(
         pin=typed.pin,
@@ -255,22 +288,45 @@ def _request(
         candidates=candidates,
         suite=suite,
         accuracy=typed.accuracy,
+        scoring=_scoring(typed),
         op_profile=typed.profile,
         binaries=tools.options(),
         phones=phones,
     )
 
 
-def _check_pairs(request: "BenchRequest") -> None:
-    """What measuring would say about the pairs.
+def _scoring(typed: _Typed) -> "Scoring":
+    """How pixels are scored.
 
     Raises:
+        UsageError: When there are no pixels to score.
+    """
+    from edgesr.bench.scenes import Scoring
+
+    asked = {"--ocr": typed.ocr, "--accuracy-launches": typed.accuracy_launches}
+    named = [name for name, value in asked.items() if value is not None]
+    if named and typed.accuracy is None:
+        raise UsageError(f"{named[0]} goes with --accuracy", hint="add: --accuracy PAIRS.csv")
+    limit = {} if typed.accuracy_launches is None else {"launches": typed.accuracy_launches}
+    return Scoring(ocr=typed.ocr, **limit)
+
+
+def _check_pairs(request: "BenchRequest") -> None:
+    """What measuring would say about the pairs and the OCR engine.
+
+    Raises:
+        UsageError: When no engine has this name.
+        MissingExtraError: When its package is not installed.
         InputError: When a pair does not hold, or none has the scale of any candidate.
     """
+    from edgesr.bench.legibility import open_judge
     from edgesr.bench.scenes import place_scenes
 
     if request.accuracy is not None:
-        place_scenes(request.accuracy, request.candidates)
+        launches = request.scoring.launches
+        scenes = place_scenes(request.accuracy, request.candidates, launches)
+        with open_judge(scenes, request.scoring):
+            pass
 
 
 def _devices(session: Session, typed: _Typed) -> "Choice":
@@ -284,7 +340,7 @@ def _devices(session: Session, typed: _Typed) -> "Choice":
     from edgesr.bench.fleet import choose
     from edgesr.device.adb import default_servers
 
-    asked = None if typed.device is None else _split(typed.device, "--device")
+    asked = None if typed.device is None else split_list(typed.device, "--device")
     choice = choose(asked, default_servers(typed.adb_server))
     for note in choice.notes:
         session.terminal.note(f"left out: {note}")
@@ -292,19 +348,6 @@ def _devices(session: Session, typed: _Typed) -> "Choice":
         names = ", ".join(choice.phones) or "host"
         session.terminal.note(f"measuring on: {names} (no --device given)")
     return choice
-
-
-def _suite(typed: _Typed) -> "Suite":
-    """The suite with what --rounds and --threads change in it."""
-    from edgesr.bench.suite import load_suite
-
-    changes: dict[str, object] = {}
-    if typed.rounds is not None:
-        changes["rounds"] = typed.rounds
-    if typed.threads is not None:
-        changes["threads"] = _threads(typed.threads)
-    name = DEFAULT_SUITE if typed.suite is None else typed.suite
-    return load_suite(name).model_copy(update=changes)
 
 
 def _candidates(
@@ -330,30 +373,16 @@ def _candidates(
     return found
 
 
-def _split(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise UsageError(f"{option} names nothing")
-    return names
-
-
-def _threads(text: str) -> tuple[int, ...]:
-    try:
-        counts = tuple(dict.fromkeys(int(part) for part in _split(text, "--threads")))
-    except ValueError as error:
-        raise UsageError(f"--threads {text!r} is no list of numbers", hint="as 1,2,4") from error
-    if not all(1 <= count <= 64 for count in counts):
-        raise UsageError(f"--threads {text!r}: from 1 to 64")
-    return counts
-
-
 def _raise_unless_all_good(result: "BenchResult") -> None:
     """The exit code.
 
     Raises:
         AllJobsFailedError: When no job has a good round.
-        SomeJobsFailedError: When some have none and were not refused, or a device was lost.
+        SomeJobsFailedError: When some have none and were not refused, a device was lost, or a paced
+            series broke off.
     """
+    from edgesr.bench.series import torn_series
+
     counts = result.counts
     if not counts["ok"]:
         raise AllJobsFailedError(
@@ -367,3 +396,5 @@ def _raise_unless_all_good(result: "BenchResult") -> None:
     if counts["failed"]:
         jobs = f"{counts['failed']} of {sum(counts.values())} jobs"
         raise SomeJobsFailedError(f"{jobs} have no good round", hint=hint)
+    if torn := len(torn_series(result.run.records())):
+        raise SomeJobsFailedError(f"{torn} of {sum(counts.values())} series broke off", hint=hint)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
+from edgesr.analysis.sustained import Series
 from edgesr.report.crops import Scene
 from edgesr.report.integer import Comparison
 from edgesr.report.text import Markup
@@ -34,3 +35,10 @@ class Content:
     scenes: tuple[Scene, ...]
     integers: tuple[Comparison, ...]
     """Integer files against fp32."""
+    series: tuple[Series, ...] = ()
+    """What was measured at a fixed frame rate; not among the jobs."""
+
+    @property
+    def only_series(self) -> bool:
+        """Whether nothing was measured without a pace."""
+        return bool(self.series) and not self.jobs

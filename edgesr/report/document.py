@@ -14,6 +14,9 @@ from edgesr.report.devices import devices, devices_section, notice
 from edgesr.report.integer import TITLE, integer_section
 from edgesr.report.provenance import candidate_facts, run_facts
 from edgesr.report.results import results
+from edgesr.report.sustained import ANCHOR as PACE
+from edgesr.report.sustained import TITLE as PACE_TITLE
+from edgesr.report.sustained import sustained_section
 from edgesr.report.table import html_table
 from edgesr.report.text import Markup, element, join, plural, short
 
@@ -62,11 +65,14 @@ def _header(content: Content) -> Markup:
     first = content.runs[-1].header
     when = str(first.get("created_at") or "")
     names = ", ".join(short(run.name, 40) for run in content.runs[:4])
-    links = [("results", "Results"), ("devices", "Devices")]
+    links = [] if content.only_series else [("results", "Results")]
+    links += [("devices", "Devices")]
     links += [("integers", TITLE)] if content.integers else []
+    links += [(PACE, PACE_TITLE)] if content.series else []
     links += [(p.name, p.title) for p in content.plots]
     links += [("pictures", "Pictures")] if content.scenes else []
-    links += [("table", "All jobs"), ("provenance", "Provenance")]
+    links += [] if content.only_series else [("table", "All jobs")]
+    links += [("provenance", "Provenance")]
     items = (element("li", element("a", title, href=f"#{anchor}")) for anchor, title in links)
     return element(
         "header",
@@ -85,9 +91,14 @@ def _header(content: Content) -> Markup:
 
 def _sections(content: Content) -> list[Markup]:
     found = devices(content.runs)
+    if content.only_series:
+        paced = sustained_section(content.series, notice(found))
+        plots = [_plot(one) for one in content.plots]
+        return [paced, *plots, devices_section(found), _provenance(content.runs)]
     first = results(content.jobs, content.integers, notice(found))
     sections = [first, devices_section(found)]
     sections += [integer_section(content.integers)] if content.integers else []
+    sections += [sustained_section(content.series)] if content.series else []
     sections += [_plot(one) for one in content.plots]
     if content.scenes:
         sections.append(_pictures(content.scenes))
@@ -117,7 +128,7 @@ def _pictures(scenes: Sequence[Scene]) -> Markup:
             "p",
             "The same place in the low-res input, bicubic, each candidate (pixels as the "
             "device produced them, per device in order of latency) and the truth. The window is "
-            "the one with the most edges. dB: mean PSNR-Y over all images.",
+            "the one with the most edges. dB and CER: means over all images.",
         ),
         *(_scene(scene) for scene in scenes),
         id="pictures",

@@ -5,6 +5,7 @@ from edgesr.report.devices import devices, notice
 from edgesr.report.headline import NO_CRITERIA, headline, panels
 from edgesr.report.integer import integer_markdown
 from edgesr.report.provenance import run_facts
+from edgesr.report.sustained import sustained_markdown
 from edgesr.report.table import markdown_cell, markdown_table
 from edgesr.report.wording import NOT_AN_APP, TRUST_LEGEND
 
@@ -20,7 +21,9 @@ def markdown_report(content: Content) -> str:
     lines += [f"{NO_CRITERIA} {NOT_AN_APP} Trust: {TRUST_LEGEND}.", "", "## Plots", ""]
     lines += [f"![{plot.title}](plots/{plot.name}.png)" for plot in content.plots]
     lines += ["", *integer_markdown(content.integers)]
-    lines += ["## All jobs", "", markdown_table(jobs), "", "## Provenance", ""]
+    lines += sustained_markdown(content.series)
+    lines += [] if content.only_series else ["## All jobs", "", markdown_table(jobs), ""]
+    lines += ["## Provenance", ""]
     for run in runs:
         lines += ["| What | Value |", "| --- | --- |"]
         lines += [f"| {markdown_cell(w)} | {markdown_cell(v)} |" for w, v in run_facts(run)]

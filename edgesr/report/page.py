@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from edgesr.analysis.rows import read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise, summary_frame
+from edgesr.analysis.sustained import Series, segment_frame, sustained
 from edgesr.errors import UsageError
 from edgesr.files import atomic_folder, store_errors
 from edgesr.report.content import Content, PlotOnPage
@@ -61,14 +62,18 @@ def write_report(request: ReportRequest, progress: Progress | None = None) -> Pa
     runs = tuple(steps.done(f"reading {run.path.name}", read_run(run)) for run in request.runs)
     rows = tidy_rows(runs)
     jobs = tuple(sorted(summarise(rows), key=_place_in_table))
+    series = tuple(sustained(rows))
     with atomic_folder(out) as folder:
         (folder / "plots").mkdir()
-        drawn = [steps.done(one.title, _draw(one, jobs, folder / "plots")) for one in plots]
+        drawn = [steps.done(one.title, _draw(one, jobs, series, folder / "plots")) for one in plots]
         shown = tuple(plot for plot in drawn if plot is not None)
         pictures = steps.done("pictures", tuple(scenes(runs, jobs)))
         rows.to_csv(folder / "results.csv", index=False)
         summary_frame(jobs).to_csv(folder / "summary.csv", index=False)
-        content = Content(runs, jobs, shown, pictures, tuple(compare(runs, rows, jobs)))
+        if series:
+            segment_frame(series).to_csv(folder / "sustained.csv", index=False)
+        integers = tuple(compare(runs, rows, jobs))
+        content = Content(runs, jobs, shown, pictures, integers, series)
         _write(folder / "report.md", markdown_report(content))
         _write(folder / "index.html", document(content))
         steps.done("page", None)
@@ -111,12 +116,15 @@ def _refuse_foreign(out: Path) -> None:
             )
 
 
-def _draw(plot: Plot, jobs: tuple[JobSummary, ...], folder: Path) -> PlotOnPage | None:
+def _draw(
+    plot: Plot, jobs: tuple[JobSummary, ...], series: tuple[Series, ...], folder: Path
+) -> PlotOnPage | None:
     """Draws one plot for both widths; the wide one also as files."""
     from edgesr.report.figures._style import drawing_style, inline_svg, to_png, to_svg
 
     with drawing_style():
-        wide, narrow = plot.draw(jobs, WIDE), plot.draw(jobs, NARROW)
+        shown = series if plot.shows == "series" else jobs
+        wide, narrow = plot.draw(shown, WIDE), plot.draw(shown, NARROW)
         if wide is None or narrow is None:
             return None
         svg = to_svg(wide.figure)

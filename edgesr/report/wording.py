@@ -20,6 +20,9 @@ DOUBTS = {
     "verdict_varies": "rounds disagree about where the graph ran; the worst is shown",
     "drift": "it became slower from round to round: by {percent} % over {rounds} rounds",
     "clock_drift": "the clock fell from round to round: by {percent} % over {rounds} rounds",
+    # found over a paced series (edgesr.analysis.sustained)
+    "rested": "{percent} % of the time passed between launches, where the device could rest",
+    "series_torn": "only {done} of {planned} segments have figures",
     # written into records while measuring (edgesr.bench.doubts)
     "busy": "other programs kept {load} cores busy",
     "hot": "the device was hot: {temperature_c} °C, its limit is {limit_c}",
@@ -42,9 +45,14 @@ DOUBTS = {
     "profile_failed": "the times of single operations could not be measured: {reason}",
     "accuracy_failed": "the quality could not be measured: {reason}",
     "accuracy_no_pairs": "the quality was not measured: {reason}",
+    "accuracy_sampled": "quality is of {images} of {of} pictures: the limit on launches",
     "accuracy_window": "quality is of the top left {pct} % of each picture",
     "pixels_wrong": "wrong pixels: {psnr_db} dB to the fp32 reference, the floor is {floor_db} dB",
     "pixels_not_finite": "wrong pixels: some are not even finite numbers",
+    "cer_worse": "it blurs letters: its CER of {cer} is {more} above that of the fp32 reference on "
+    "the same {images} pictures (95 % interval {low} to {high})",
+    "confidence_misleads": "OCR confidence misleads: {confidence_more} above that of {against}, "
+    "while CER is {cer_more} worse",
     "engine_changed": "the engine changed during the run: {before} before, {now} now",
     "binary_changed": "the same download now gives another program: {before} before, {now} now",
 }
@@ -52,8 +60,8 @@ DOUBTS = {
 
 ONCE = frozenset({
     "memory_failed", "no_pss", "profile_failed", "accuracy_failed", "accuracy_no_pairs",
-    "accuracy_window", "pixels_wrong", "pixels_not_finite", "simulated", "unlisted",
-    "gpu_dequantizes", "binary_changed",
+    "accuracy_sampled", "accuracy_window", "pixels_wrong", "pixels_not_finite", "cer_worse",
+    "confidence_misleads", "simulated", "unlisted", "gpu_dequantizes", "binary_changed",
 })  # fmt: skip
 """Doubts about what holds for the whole job: in how many rounds they were seen says nothing."""
 

@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class Job(_Part):
-    """What is measured: candidate x device x delegate x threads."""
+    """What is measured: candidate x device x delegate x threads, free running or at a pace."""
 
     candidate: str
     """Sha256 of the .tflite."""
@@ -28,13 +28,20 @@ class Job(_Part):
     """Serial of the phone, or ``host``."""
     delegate: str
     threads: int
+    pace_fps: float | None = None
+    """Frames per second of a paced job; absent where inferences follow one another at once."""
 
     @property
     def key(self) -> str:
         """A name that is unique within a run and safe in file names."""
         place = f"{self.device}-{self.delegate}"
         safe = "".join(c if c.isalnum() or c in "-." else "_" for c in place)
-        return f"{self.candidate[:12]}-{safe}-t{self.threads}"
+        pace = "" if self.pace_fps is None else f"-{self.pace_fps:g}fps"
+        return f"{self.candidate[:12]}-{safe}-t{self.threads}{pace}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; without a pace where there is none."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class Verdict(_Part):
@@ -76,6 +83,33 @@ class Memory(_Part):
     pss: float | None = None
 
 
+FEWEST_IMAGES = 5
+"""A difference on fewer proves nothing: of 4, all are worse by mere chance 1 time in 16."""
+
+
+class Interval(_Part):
+    """A mean over pictures with its 95 % bootstrap interval, see `edgesr.quality.intervals`."""
+
+    mean: float
+    low: float | None = None
+    """None where there are too few pictures to tell."""
+    high: float | None = None
+    n: int
+
+    @property
+    def surely_above_zero(self) -> bool:
+        """Whether a difference is more than chance, and upwards."""
+        return self.n >= FEWEST_IMAGES and self.low is not None and self.low > 0
+
+
+class OcrEngine(_Part):
+    """What read the pictures: another version reads other text."""
+
+    engine: str
+    version: str
+    language: str
+
+
 class Accuracy(_Part):
     """Quality of the pixels that the device itself produced."""
 
@@ -88,7 +122,29 @@ class Accuracy(_Part):
     floor_db: float | None = None
     """Below this ``reference_psnr_db`` the pixels count as wrong."""
     images: int
+    """How many pictures were scored."""
+    images_of: int | None = None
+    """Of how many that fit: the limit on launches may leave some out."""
     protocol: str
+    per_image: str | None = None
+    """File with the figures of each picture and what was read, relative to the run folder."""
+    cer: float | None = None
+    """Character error rate, mean over the pictures with text; absent, as all below, without."""
+    cer_interval: Interval | None = None
+    word_recall: float | None = None
+    confidence: float | None = None
+    """The engine's own, 0 to 1; it can rise while more is misread."""
+    text_images: int | None = None
+    """How many pictures have text."""
+    text_references: dict[str, int] | None = None
+    """``text``: compared with the known text, ``truth-ocr``: with what is read in the truth."""
+    ocr: OcrEngine | None = None
+    cer_vs_bicubic: Interval | None = None
+    """CER minus bicubic's on the same pictures: below zero it reads better."""
+    cer_vs_reference: Interval | None = None
+    """CER minus that of the fp32 reference on plain kernels: above zero letters are lost."""
+    confidence_vs_bicubic: Interval | None = None
+    confidence_vs_reference: Interval | None = None
 
 
 class DeviceState(_Part):
@@ -150,6 +206,19 @@ class LogFile(_Part):
     sha256: str
 
 
+class Segment(_Part):
+    """Which part of a paced series a round is."""
+
+    series: int
+    """From 0; a series that broke off is never continued, the next one has the next number."""
+    number: int
+    """From 0."""
+    count: int
+    """Segments of a whole series."""
+    seconds: float
+    """How long frames are due, without start and initialisation."""
+
+
 class Record(_Part):
     """One round of one job, good or not."""
 
@@ -157,6 +226,8 @@ class Record(_Part):
     job: Job | None = None
     """Absent for a log recorded elsewhere that doesn't tell."""
     round: int | None = None
+    segment: Segment | None = None
+    """Of a paced job."""
     started_at: str | None = None
     """UTC, ISO 8601."""
     argv: list[str] = Field(default_factory=list)

@@ -71,6 +71,7 @@ def test_measuring_and_reporting_load_neither_torch_nor_tensorflow(modules: str)
         "data pairs",
         "data check",
         "data fetch",
+        "data footage",
         "train",
         "transfer",
         "eval",

@@ -7,7 +7,8 @@ import pytest
 
 from edgesr.bench.host_model import Limits, Node, Stats, delegation, timed
 from edgesr.bench.host_runner import Failed, parse_flags
-from edgesr.bench.pixels import decode_output, encode_image, to_uint8
+from edgesr.bench.pixels import decode_output, encode_tile
+from edgesr.quality.pixels import to_pixels
 from edgesr.results.manifest import TensorInfo
 
 
@@ -92,25 +93,13 @@ def tensor(dtype: str, shape: tuple[int, ...] = (1, 3, 4, 3), **more: Any) -> Te
     return TensorInfo(name="x", shape=shape, dtype=dtype, range=span, **more)
 
 
-def test_images_are_cut_or_their_edges_repeated() -> None:
-    small = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    padded = np.frombuffer(encode_image(small, tensor("float32")), np.float32).reshape(3, 4, 3)
-    assert np.array_equal(np.rint(padded[:2, :2] * 255), small)
-    assert np.array_equal(padded[2, 3], padded[1, 1])
-    big = np.zeros((9, 9, 3), np.uint8)
-    big[:3, :4] = 7
-    assert set(np.frombuffer(encode_image(big, tensor("float32")), np.float32)) == {
-        np.float32(7 / 255)
-    }
-
-
 @pytest.mark.parametrize(("dtype", "zero_point"), [("float32", None), ("uint8", 0), ("int8", -128)])
 def test_pixels_survive_encoding_and_decoding(dtype: str, zero_point: int | None) -> None:
     scale = None if zero_point is None else 1 / 255
     image = np.arange(36, dtype=np.uint8).reshape(3, 4, 3) * 7
     info = tensor(dtype, scale=scale, zero_point=zero_point)
-    back = decode_output(encode_image(image, info), info)
-    assert np.array_equal(to_uint8(back), image)
+    back = decode_output(encode_tile(image, info), info)
+    assert np.array_equal(to_pixels(back), image)
 
 
 def test_an_output_of_the_wrong_size_is_no_image() -> None:
@@ -120,4 +109,4 @@ def test_an_output_of_the_wrong_size_is_no_image() -> None:
 
 def test_rounding_is_half_up_and_clipped() -> None:
     values = np.array([[[-1.0, 0.5 / 255, 2.0]]])
-    assert to_uint8(values).tolist() == [[[0, 1, 255]]]
+    assert to_pixels(values).tolist() == [[[0, 1, 255]]]

@@ -51,7 +51,8 @@ def test_the_document_has_a_fixed_shape_and_null_for_unknown(
         "candidate", "id", "delegate", "threads", "device", "status", "reason", "rounds",
         "median_ms", "spread_ms", "init_ms", "memory_mb", "verdict", "psnr_y", "ssim_y", "doubts",
         "init_cold_ms", "init_warm_ms", "memory_pss_mb", "trust", "trust_reasons", "simulated",
-        "selectable", "cause",
+        "selectable", "cause", "cer", "cer_interval", "word_recall", "confidence", "text_images",
+        "ocr", "bicubic_cer", "truth_cer", "cer_vs_bicubic", "cer_vs_reference",
     }  # fmt: skip
     assert (good["candidate"], good["id"]) == (NAME, candidate_id(NAME))
     assert (good["median_ms"], good["spread_ms"]) == (10.5, [10.0, 11.0])

@@ -17,7 +17,8 @@ from edgesr.models.registry import ModelSpec, build_model
 from edgesr.quality.litert import TfliteRunner
 from edgesr.quality.onnxrun import OnnxRunner
 from edgesr.quality.pixels import Encoding, to_pixels, to_unit
-from edgesr.quality.receptive import tflite_radius, torch_radius
+from edgesr.quality.receptive import tflite_radius
+from edgesr.quality.receptive_torch import torch_radius
 from edgesr.quality.runners import RunnerOptions, TorchRunner, open_runner, open_runner_with
 from edgesr.quality.tiling import Tiling
 from edgesr.results.store import Workspace

@@ -32,6 +32,7 @@ def test_the_wheel_holds_the_package_and_nothing_else() -> None:
     [
         "edgesr/_assets/devices/host.toml",
         "edgesr/_assets/benchmarks/suites/quick.toml",
+        "edgesr/_assets/benchmarks/suites/sustained.toml",
         "edgesr/_assets/android_bench/binaries.toml",
         "edgesr/_assets/android_bench/run_bench.sh",
         "edgesr/_assets/devices/pixel-8.toml",

@@ -4,10 +4,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import edgesr.report.figures as package
 from edgesr.analysis.summary import JobSummary
+from edgesr.analysis.sustained import Series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +40,8 @@ class Drawing:
 
 DrawFunction = Callable[[Sequence[JobSummary], Frame], Drawing | None]
 """Gives None where there is nothing to draw."""
+DrawSeriesFunction = Callable[[Sequence[Series], Frame], Drawing | None]
+"""As `DrawFunction`, for paced series."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Plot:
     caption: str
     order: int
     """Place on the page; the smallest comes first."""
-    draw: DrawFunction
+    draw: Callable[[Sequence[Any], Frame], Drawing | None]
+    """Of what ``shows`` says."""
+    shows: Literal["jobs", "series"] = "jobs"
 
 
 PLOTS: dict[str, Plot] = {}
@@ -65,6 +70,18 @@ def plot(
 
     def register(draw: DrawFunction) -> DrawFunction:
         PLOTS[name] = Plot(name, title, caption, order, draw)
+        return draw
+
+    return register
+
+
+def series_plot(
+    name: str, *, title: str, caption: str, order: int
+) -> Callable[[DrawSeriesFunction], DrawSeriesFunction]:
+    """Registers the decorated function as a plot of paced series."""
+
+    def register(draw: DrawSeriesFunction) -> DrawSeriesFunction:
+        PLOTS[name] = Plot(name, title, caption, order, draw, shows="series")
         return draw
 
     return register
