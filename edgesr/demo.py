@@ -18,7 +18,7 @@ from edgesr.results.store import Candidate, RunFolder, Workspace
 Progress = Callable[[str, int, int], None]
 Note = Callable[[str], None]
 
-SLIDES = {"training": (12, 31), "validation": (6, 33), "test": (3, 32)}
+SLIDES = {"training": (12, 31), "validation": (6, 33), "test": (2, 32)}
 """Purpose -> (count, seed): other slides than the bundled checkpoints were trained on."""
 DEGRADATION = "real"
 """The bundled checkpoints know clean slides only: here fine-tuning has something to learn."""

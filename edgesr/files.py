@@ -52,7 +52,7 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         try:
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~_UMASK)
             yield temporary
             if durable:
                 with temporary.open("rb") as written:
@@ -76,7 +76,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
         try:
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(0o777 & ~_UMASK)
             yield temporary
             if path.exists():
                 _swap(temporary, path)
@@ -100,9 +100,9 @@ def _swap(new: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes ``text`` as UTF-8 to ``path``, atomically."""
+    """Writes ``text`` as UTF-8 to ``path``, atomically; what is no text is escaped as in JSON."""
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -136,3 +136,7 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_UMASK = _umask()
+"""Asked for once: it can only be told by changing it, which other threads would notice."""

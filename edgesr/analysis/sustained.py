@@ -5,6 +5,7 @@ in less than the time from one frame to the next. The tool prints a summary per 
 frames: one that is late now and then is seen in the p95, one that can't keep up in the count.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -188,7 +189,8 @@ def _begins(rows: Sequence[Row]) -> list[Row]:
 def _offsets(rows: Sequence[Row]) -> list[float]:
     """When each began, seconds since the first; from the pace alone where that is not told."""
     times = [_time(row["started_at"]) for row in rows]
-    if any(math.isnan(time) for time in times) or times != sorted(times):
+    in_order = all(early < late for early, late in itertools.pairwise(times))
+    if not in_order:  # a time that is not known is before none
         return [float(row["segment"]) * float(row["segment_s"]) for row in rows]
     return [time - times[0] for time in times]
 
@@ -211,7 +213,7 @@ def _idle_pct(rows: Sequence[Row]) -> float:
 
 
 def _segment(row: Row, start_s: float) -> SegmentSummary:
-    good = not math.isnan(row["latency_ms"])
+    good = not math.isnan(row["latency_ms"]) and not math.isnan(row["inferences"])
     pace, seconds = float(row["pace_fps"]), float(row["segment_s"])
     done = float(row["inferences"])
     due = max(1, round(pace * seconds))

@@ -214,7 +214,7 @@ class _Seen:
             yield
             for place in list(self._pending):
                 self._settle(place)
-        except AccuracyFailedError:
+        except Exception:
             for finish in self._pending.values():
                 with contextlib.suppress(InputError):
                     finish()

@@ -1,7 +1,8 @@
 """The pictures of one run with what their figures are compared with: bicubic and the truth."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from edgesr.bench.legibility import Judge, Wanted, open_judge
 from edgesr.bench.scenes import Group, Scene, Scenes, Scoring, place_scenes
 from edgesr.bench.scores import PictureScore, mean_scores, mean_text, text_row
+from edgesr.errors import InputError
 from edgesr.quality.metrics import PROTOCOL
 from edgesr.quality.readability import Reading
 from edgesr.results.store import Candidate
@@ -62,6 +64,28 @@ class Pictures:
             tree["ocr"] = self.judge.protocol()
             tree["truth"] = {_key(group): self._truth(chosen) for group, chosen in groups.items()}
         return {**tree, "pictures": [self._row(*key) for key in self.baselines]}
+
+    def check_begun(self, begun: Mapping[str, Any]) -> None:
+        """What a run that goes on would mix: other pictures, or another reader.
+
+        Args:
+            begun: What `to_dict` gave when the run was begun.
+
+        Raises:
+            InputError: When quality would be of other pictures, or text be read by another engine.
+        """
+        now = self.to_dict()
+        named = ("engine", "version", "language")
+        before, today = (
+            " ".join(str((tree.get("ocr") or {}).get(name)) for name in named)
+            for tree in (begun, now)
+        )
+        hint = "begin a new run"
+        if before != today:
+            raise InputError(f"text was read by {before}, and would be by {today} now", hint=hint)
+        if not _same_levels(begun.get("bicubic") or {}, now["bicubic"]):
+            reason = f"{self.scenes.path}: not the pictures any more that the run was begun with"
+            raise InputError(reason, hint=f"put them back, or {hint}")
 
     def _bicubic(self, chosen: Sequence[Scene]) -> dict[str, float | None]:
         found = [self.baseline(scene).bicubic for scene in chosen]
@@ -126,6 +150,19 @@ def _baseline(scene: Scene, judge: Judge | None) -> Baseline:
     bicubic, truth = (finish() for finish in readings)
     score = PictureScore(scene.pair.name, *scene.score(image), reading=bicubic)
     return Baseline(score, truth, wanted)
+
+
+def _same_levels(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether bicubic's quality is the same in every group, but for another machine's rounding."""
+    pairs = (
+        ((before.get(key) or {}).get(name), level.get(name))
+        for key, level in now.items()
+        for name in ("psnr_y", "ssim_y")
+    )
+    return all(
+        old == new or (old is not None and new is not None and math.isclose(old, new, abs_tol=1e-3))
+        for old, new in pairs
+    )
 
 
 def _key(group: Group) -> str:

@@ -111,7 +111,8 @@ def resume_bench(
         progress: As for `run_bench`.
 
     Raises:
-        InputError: When a candidate's file is gone or has changed.
+        InputError: When a candidate's file is gone or has changed, or the accuracy pass would look
+            at other pictures or read them by another engine.
         NoDeviceError: When none of its devices is there.
         StoreError: When the run is damaged, can't be written, or is being measured already.
         Interrupted: As `run_bench`.
@@ -127,6 +128,8 @@ def resume_bench(
     session.run = run
     opened = _pictures(pairs, plan.candidates, scoring, tell)
     with _interruptible(session), opened as pictures, session:
+        if pictures is not None:
+            pictures.check_begun(accuracy)
         session.prepare(devices_of(plan, header), run.path.name)
         setup = session.setup(pictures, op_profile=bool(options.get("op_profile")))
         return session.measure(run, plan, setup, workspace)

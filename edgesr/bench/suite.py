@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from edgesr.assets import asset
 from edgesr.config import Config, load_config, parse_config
 from edgesr.device.profile import Fit
+from edgesr.results.records import Fps
 
 Size = Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]
 
@@ -21,9 +22,6 @@ class StopRules(Config):
     """A job that failed so often in a row gets no further round."""
     minutes: Annotated[float, Field(gt=0)] = 120
     """No new round is begun after that."""
-
-
-Fps = Annotated[float, Field(gt=0, le=1000)]
 
 
 class Pace(Config):

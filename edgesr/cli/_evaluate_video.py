@@ -48,8 +48,9 @@ def evaluate_on_video(session: Session, request: "VideoRequest", output: VideoOu
         evaluation = evaluate_video(request, tick)
     for note in evaluation.protocol["model_notes"]:
         session.terminal.note(f"{request.model}: {note}")
-    if evaluation.protocol["damage"]:
-        session.terminal.note(f"{request.video}: {evaluation.protocol['damage']}")
+    for path, damage in ((request.video, "damage"), (request.truth, "truth_damage")):
+        if evaluation.protocol[damage]:
+            session.terminal.note(f"{path}: {evaluation.protocol[damage]}")
     document = evaluation.to_dict()
     if output.json:
         session.terminal.json(document)

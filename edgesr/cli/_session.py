@@ -5,7 +5,7 @@ import functools
 import inspect
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,10 +102,9 @@ def _workspace_from_environment() -> Path:
 
 
 def _report_errors(call: Callable[[], None], session: Session) -> None:
-    with contextlib.suppress(ValueError):  # not in the main thread: as Ctrl-C otherwise
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        call()
+        with _terminable():
+            call()
     except KeyboardInterrupt:
         print_error("interrupted", "what was finished is kept")
         raise typer.Exit(Interrupted.exit_code) from None
@@ -123,6 +122,20 @@ def _report_errors(call: Callable[[], None], session: Session) -> None:
             "this is a bug in edgesr; run again with --debug and report the traceback",
         )
         raise typer.Exit(EdgesrError.exit_code) from error
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does; afterwards it does again what it did before."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_traceback(session: Session) -> None:

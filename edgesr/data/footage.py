@@ -30,6 +30,7 @@ _LEAST_SIDE = 64
 _CUT = 6
 """Pixels of a slide that may be cut off at its edge: there is no text."""
 _LONGEST_S = 3600
+_LEAST_BITRATE, _MOST_BITRATE = 1000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,11 @@ def _record(folder: Path, options: FootageOptions, made: Footage) -> dict[str, A
 def _check_coding(coding: Coding) -> None:
     if coding.crf is not None and not 0 <= coding.crf <= 51:
         raise UsageError(f"the constant rate factor is 0 to 51, not {coding.crf}")
-    if coding.bitrate < 1000:
+    if not _LEAST_BITRATE <= coding.bitrate <= _MOST_BITRATE:
         raise UsageError(
-            f"a bitrate of {coding.bitrate} bits a second is too low", hint="say 150k, or 1M"
+            f"{coding.bitrate} bits a second are no bitrate of a clip", hint="say 150k, or 1M"
         )
-    if coding.gop_s <= 0:
+    if not 0 < coding.gop_s <= _LONGEST_S:
         raise UsageError(f"frames that stand alone can't come every {coding.gop_s:g} s")
 
 

@@ -93,6 +93,7 @@ class Frame:
     """One decoded frame."""
 
     time_s: float
+    """Counted as players do: a stream for broadcast begins at any time, which is 0 here."""
     pts: int
     """Its time in the units of `Clip.time_base`."""
     duration: int
@@ -181,11 +182,15 @@ def read_frames(path: Path, damage: Damage | None = None, *, skip: int = 0) -> I
         InputError: When the file is missing or can't be read.
         ImageError: When it is no video or holds no pictures.
     """
+    import av
+
     reader = RgbReader()
     with open_video(Path(path)) as (container, stream):
         unit = stream.time_base or Fraction(1, 1000)
+        free: int = cast("Any", av.format.Flags).ts_discont.value  # its stub has no values
+        begin = (stream.start_time or 0) if container.format.flags & free else 0
         for pts, frame in itertools.islice(decoded(container, stream, damage), skip, None):
-            yield Frame(float(pts * unit), pts, frame.duration, reader.read(frame))
+            yield Frame(float((pts - begin) * unit), pts, frame.duration, reader.read(frame))
 
 
 @contextlib.contextmanager
@@ -204,7 +209,8 @@ def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
         raise ImageError(f"{path} is empty", hint="copy it again")
     with ffmpeg_errors(f"can't read the video {path}"):
         # absolute, since FFmpeg takes a:b.mp4 for a protocol; and a playlist fetches nothing
-        container = av.open(path.absolute(), options={"protocol_whitelist": "file"})
+        options = {"protocol_whitelist": "file"}
+        container = av.open(path.absolute(), options=options, metadata_errors="replace")
     with container:
         stream = container.streams.best("video")
         cover = av.stream.Disposition.attached_pic

@@ -122,8 +122,11 @@ def merge(sources: Sequence[Source], out: Path, options: MergeOptions, tick: Tic
             there is a conflict.
         StoreError: When the file can't be written or does not hold what was counted.
     """
-    if any(source.path.resolve() == out.resolve() for source in sources):
-        raise InputError(f"{out} is one of the sets", hint="choose another --out")
+    if any(out.resolve().is_relative_to(source.path.resolve()) for source in sources):
+        raise InputError(
+            f"{out} is one of the sets, or lies in one and would be read as part of it",
+            hint="choose another --out",
+        )
     if options.val < 0 or options.test < 0 or options.val + options.test >= 1:
         raise InputError("nothing is left for training", hint="choose smaller --val and --test")
     merged = Merged(out)
@@ -264,8 +267,11 @@ def _check(path: Path, merged: Merged) -> None:
 def _bytes(image: bytes | Path) -> bytes:
     if isinstance(image, bytes):
         return image
-    with read_errors(image):
-        return image.read_bytes()
+    try:
+        with read_errors(image):
+            return image.read_bytes()
+    except ValueError as error:
+        raise ImageError(f"{str(image)!r} is no path: {error}") from error
 
 
 def _is_common(data: bytes) -> bool:

@@ -79,22 +79,22 @@ def parse_sources(texts: Sequence[str]) -> tuple[Source, ...]:
 
 
 def _samples(path: Path) -> Iterator[Sample]:
+    if path.is_dir():
+        return _from_folder(path)
     if path.suffix.lower() == ".csv":
         return _from_csv(path)
     if path.suffix.lower() == ".parquet":
         return _from_parquet(path)
-    if not path.is_dir():
-        raise InputError(
-            f"{path} is no set of images with text",
-            hint="give a folder, a .csv, a .parquet, or a folder of Hugging Face's datasets",
-        )
-    return _from_folder(path)
+    raise InputError(
+        f"{path} is no set of images with text",
+        hint="give a folder, a .csv, a .parquet, or a folder of Hugging Face's datasets",
+    )
 
 
 def _from_folder(folder: Path) -> Iterator[Sample]:
     if (folder / "dataset_dict.json").is_file():
-        splits = _json(folder / "dataset_dict.json").get("splits", [])
-        return (sample for split in splits for sample in _from_saved(folder / str(split)))
+        splits = _strings(folder / "dataset_dict.json", "splits")
+        return (sample for split in splits for sample in _from_saved(folder / split))
     if (folder / "state.json").is_file():
         return _from_saved(folder)
     for name in _TABLES:
@@ -107,16 +107,16 @@ def _from_folder(folder: Path) -> Iterator[Sample]:
 
 
 def _from_pairs_of_files(folder: Path) -> Iterator[Sample]:
-    """Images with a .txt of the same name beside; a folder without any is refused."""
+    """Images with a .txt of the same name beside, or without text; all without are refused."""
     images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    texted = [image for image in images if image.with_suffix(".txt").is_file()]
-    if not texted:
+    if not any(image.with_suffix(".txt").is_file() for image in images):
         raise InputError(
             f"{folder} holds no images with their text",
             hint=f"put NAME.txt beside each image, or one of {', '.join(_TABLES)}",
         )
-    for image in texted:
-        yield Sample(str(image), _text_file(image.with_suffix(".txt")), image)
+    for image in images:
+        text = image.with_suffix(".txt")
+        yield Sample(str(image), _text_file(text) if text.is_file() else "", image)
 
 
 def _from_csv(path: Path) -> Iterator[Sample]:
@@ -129,6 +129,10 @@ def _from_csv(path: Path) -> Iterator[Sample]:
                 place = f"{path}, line {reader.line_num}"
                 if not row[image]:
                     raise InputError(f"{place}: no image is named", hint="correct the row")
+                if None in row:
+                    raise InputError(
+                        f"{place}: more cells than columns", hint='put the text in quotes: "a, b"'
+                    )
                 yield Sample(place, row[text] or "", path.parent / row[image])
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{path} is not a UTF-8 csv file: {error}") from error
@@ -136,8 +140,8 @@ def _from_csv(path: Path) -> Iterator[Sample]:
 
 def _from_saved(folder: Path) -> Iterator[Sample]:
     """A ``datasets.Dataset`` as its ``save_to_disk`` wrote it: streams of Arrow batches."""
-    for entry in _json(folder / "state.json").get("_data_files", []):
-        path = folder / str(entry["filename"])
+    for name in _strings(folder / "state.json", "_data_files", "filename"):
+        path = folder / name
         with (
             parquet_errors(path),
             pa.memory_map(str(path)) as file,
@@ -193,7 +197,12 @@ def _text_column(path: Path, schema: pa.Schema) -> str:
 
 def _holds_images(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return "bytes" in [kind.field(number).name for number in range(kind.num_fields)]
+        parts = [kind.field(number) for number in range(kind.num_fields)]
+        return any(part.name == "bytes" and _holds_bytes(part.type) for part in parts)
+    return _holds_bytes(kind)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
@@ -226,11 +235,11 @@ def _text_file(path: Path) -> str:
             raise InputError(f"{path} is not UTF-8: {error}", hint="convert it") from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _strings(path: Path, key: str, inner: str = "") -> list[str]:
+    """The texts in a list of a JSON file, or under a key of each of its tables."""
     with read_errors(path):
         data = path.read_bytes()
     try:
-        found = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-    return found if isinstance(found, dict) else {}
+        return [str(entry[inner]) if inner else str(entry) for entry in json.loads(data)[key]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error!r}", hint="save the dataset again") from error

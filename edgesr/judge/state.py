@@ -6,6 +6,7 @@ the seed and the number of the step. ``best/`` holds the adapter of the best val
 ``trainer.pt``; its checkpoint stays as long, so a kill between two renames loses nothing.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -138,17 +139,21 @@ class JudgeFolder:
                 continue
             self._insist_same(path, json.loads(state["deciding"]))
             progress = Progress(**state["progress"])
-            self._publish_best(progress.best_step)
+            self._restore_best(progress.best_step)
             return Found(path, progress, state["optimiser"], tuple(notes))
         raise CheckpointError(
             f"no checkpoint in {self.folder} can be read: {notes[0].partition(';')[0]}",
             hint="start again with another --out",
         )
 
+    def _restore_best(self, step: int) -> None:
+        """Makes ``best/`` anew, unless its checkpoint is damaged: then what is there is better."""
+        with contextlib.suppress(InputError):
+            _read_whole(self.folder / _NAME.format(step))
+            self._publish_best(step)
+
     def _publish_best(self, step: int) -> None:
         source = self.folder / _NAME.format(step)
-        if not source.is_dir():
-            return
         with atomic_folder(self.folder / BEST) as temporary:
             for file in source.iterdir():
                 if file.name != _TRAINER:

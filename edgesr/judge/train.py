@@ -128,6 +128,7 @@ class JudgeTrainer:
         config, progress = self._config, self._progress
         if not progress.rows:
             progress.rows.append(self._validated({"step": 0}))
+        self._write_metrics()  # a kill may have come between a checkpoint and its rows
         self._model.train()
         for step in range(progress.step, config.steps):
             self._tick("train", step, config.steps)
@@ -212,6 +213,9 @@ class JudgeTrainer:
         self._folder.save(
             self._model, self._progress, optimiser, notes, self._config.keep_checkpoints
         )
+        self._write_metrics()
+
+    def _write_metrics(self) -> None:
         write_text(self._out / METRICS, csv_text(_COLUMNS, self._progress.rows))
 
     def _result(self) -> JudgeResult:

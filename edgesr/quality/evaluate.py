@@ -1,9 +1,9 @@
 """Metrics of one model over pairs of images, with the protocol they were taken by."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -51,7 +51,7 @@ class EvalRequest:
     worst: Path | None = None
     """Folder for a picture of each of the images that were read worst; None draws none."""
     fresh: bool = False
-    """Measure and read anew, whatever is kept of an earlier call."""
+    """Measure and read anew, whatever is kept of an earlier call; this one is kept instead."""
 
 
 class _Truth:
@@ -101,12 +101,11 @@ def evaluate(request: EvalRequest, progress: Progress | None = None) -> Evaluati
         StoreError: When an image can't be saved.
     """
     pairs = pairs_from(request.pairs)
-    if request.fresh or request.save or request.worst:
-        return _evaluate(request, pairs, progress)
     options = (request.runner, request.ignore_case, request.ocr and engine_version(request.ocr))
     lpips = request.lpips and sha256_file(request.lpips)
     key = evaluation_key(pairs, request.model, (*options, lpips))
-    known = recall(key)
+    asked_to_run = request.fresh or request.save or request.worst
+    known = None if asked_to_run else recall(key)
     if known is not None:
         return replace(known, protocol=known.protocol | {"pairs": str(request.pairs)})
     evaluation = _evaluate(request, pairs, progress)
@@ -119,15 +118,16 @@ def _evaluate(request: EvalRequest, pairs: Sequence[Pair], progress: Progress | 
         judges = _judges(request, stack)
         runner = _open(request, pairs[0])
         images = []
-        for score in _scores(pairs, runner, request, judges):
-            images.append(score)
-            if progress is not None:
-                progress(score.name, len(images), len(pairs))
+        with closing(_scores(pairs, runner, request, judges)) as scores:  # also by Ctrl-C
+            for score in scores:
+                images.append(score)
+                if progress is not None:
+                    progress(score.name, len(images), len(pairs))
         protocol = _protocol(request, runner)
         if judges.reader is not None:
             protocol["ocr"] = _ocr_protocol(judges.reader, images)
         if request.worst is not None:
-            _draw_worst(pairs, images, runner, request.worst)
+            _draw_worst(pairs, images, runner, request)
     return Evaluation(protocol, tuple(images))
 
 
@@ -147,7 +147,7 @@ def _judges(request: EvalRequest, stack: ExitStack) -> _Judges:
 
 def _scores(
     pairs: Sequence[Pair], runner: Runner | _Truth, request: EvalRequest, judges: _Judges
-) -> Iterator[ImageScore]:
+) -> Generator[ImageScore, None, None]:
     """Scores in the pairs' order; at most two images per core wait in memory."""
     workers = request.runner.threads or usable_cores()
     pending: deque[Future[ImageScore]] = deque()
@@ -198,16 +198,19 @@ def _cut_to_scale(pair: Pair, lr: RgbImage, hr: RgbImage, scale: int) -> RgbImag
 
 
 def _draw_worst(
-    pairs: Sequence[Pair], images: Sequence[ImageScore], runner: Runner | _Truth, folder: Path
+    pairs: Sequence[Pair],
+    images: Sequence[ImageScore],
+    runner: Runner | _Truth,
+    request: EvalRequest,
 ) -> None:
     from edgesr.quality.worst import draw_reading
 
     by_name = {pair.name: pair for pair in pairs}
     for rank, image in enumerate(worst(images, WORST), start=1):
-        if image.reading is not None:
+        if image.reading is not None and request.worst is not None:
             sr, hr = _upscaled(by_name[image.name], runner)
-            picture = draw_reading(sr, hr, image.reading)
-            write_png(folder / f"{rank}-{image.name}.png", picture)
+            picture = draw_reading(sr, hr, image.reading, ignore_case=request.ignore_case)
+            write_png(request.worst / f"{rank}-{image.name}.png", picture)
 
 
 def _protocol(request: EvalRequest, runner: Runner | _Truth) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,12 @@ class Evaluation:
 
     def interval(self, metric: str) -> Interval | None:
         """Mean and 95 % interval over the images; None where no image has a value."""
-        values = list(self.values(metric).values())
-        return bootstrap_mean(values) if values else None
+        return self._intervals[metric]
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval | None]:
+        found = {metric: list(self.values(metric).values()) for metric in self.metrics()}
+        return {metric: bootstrap_mean(them) if them else None for metric, them in found.items()}
 
     def mean(self) -> dict[str, float | None]:
         """Mean of each metric over the images that have a value; None when none has.
@@ -110,6 +115,10 @@ class Comparison:
 
     def differences(self) -> dict[str, Interval]:
         """First minus second, mean over the images that both have a value for, and interval."""
+        return self._differences
+
+    @cached_property
+    def _differences(self) -> dict[str, Interval]:
         found = {}
         for metric in self.first.metrics():
             one, two = self.first.values(metric), self.second.values(metric)

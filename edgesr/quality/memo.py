@@ -11,22 +11,23 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import edgesr
 from edgesr.assets import asset_folder, cache_folder
 from edgesr.data.pairs import Pair
 from edgesr.errors import StoreError
 from edgesr.files import atomic_file, sha256_file
 from edgesr.quality.evaluation import Evaluation, ImageScore
+from edgesr.quality.onnxrun import weight_files
+from edgesr.quality.own_code import code_digest
 from edgesr.quality.readability import Reading
 from edgesr.quality.reading import Line
 from edgesr.quality.text import TextScore
 
 _COMPUTES = ("ai-edge-litert", "jiwer", "numpy", "onnxruntime", "pillow", "rapidfuzz",
              "scikit-image", "torch")  # fmt: skip
+_CODE = ("data", "models", "quality", "quantize")
 
 
 def evaluation_key(pairs: Sequence[Pair], model: str, options: Iterable[object]) -> str:
@@ -41,7 +42,8 @@ def evaluation_key(pairs: Sequence[Pair], model: str, options: Iterable[object])
         InputError: When an image or the model can't be read.
     """
     digest = hashlib.sha256()
-    for part in (_code(), *map(_version, _COMPUTES), model, _model_sha256(model), *options):
+    code = code_digest(*_CODE)
+    for part in (code, *map(_version, _COMPUTES), model, _model_sha256(model), *options):
         digest.update(f"{part!r}\n".encode())
     for pair in pairs:
         images = sha256_file(pair.lr), sha256_file(pair.hr)
@@ -61,7 +63,7 @@ def remember(key: str, evaluation: Evaluation) -> None:
     """Keeps an evaluation; a cache that can't be written only costs time."""
     tree = {"protocol": evaluation.protocol, "images": [asdict(one) for one in evaluation.images]}
     with contextlib.suppress(StoreError), atomic_file(_path(key), durable=False) as temporary:
-        temporary.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")
+        temporary.write_text(json.dumps(tree), encoding="utf-8")
 
 
 def _path(key: str) -> Path:
@@ -84,22 +86,15 @@ def _reading(row: dict[str, Any]) -> Reading:
     return Reading(TextScore(**row["score"]), lines, row["reference"])
 
 
-def _model_sha256(model: str) -> str | None:
-    for path in (Path(model), Path(model) / "model.tflite", Path(model).parent / "model.tflite"):
-        if path.is_file() and path.name != "manifest.json":
-            return sha256_file(path)
-    bundled = asset_folder("weights") / f"{model}.pt"
-    return sha256_file(bundled) if bundled.is_file() else None
-
-
-@cache
-def _code() -> str:
-    """Digest of edgesr's own code: metrics are the same only while it is."""
-    root, digest = Path(edgesr.__file__).parent, hashlib.sha256()
-    for package in ("data", "models", "quality", "quantize"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _model_sha256(model: str) -> tuple[str, ...]:
+    """Of every file that a model is of; of none where it needs none."""
+    path = Path(model)
+    folder = path.parent if path.name == "manifest.json" else path
+    for file in (folder / "model.tflite", path, asset_folder("weights") / f"{model}.pt"):
+        if file.is_file():
+            more = weight_files(file) if file.suffix.lower() == ".onnx" else ()
+            return tuple(map(sha256_file, (file, *more)))
+    return ()
 
 
 def _version(package: str) -> str | None:

@@ -1,5 +1,6 @@
 """Runs an ONNX file over images of any size with onnxruntime."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesr.errors import InputError
-from edgesr.files import sha256_file
+from edgesr.files import read_errors, sha256_file
 from edgesr.quality.pixels import to_pixels, to_unit
 from edgesr.quality.receptive import onnx_radius
 from edgesr.quality.tiling import UNKNOWN_OVERLAP, Tiling, upscale_tiled
@@ -97,3 +98,20 @@ def _image_input(session: Any, path: Path) -> Any:
         f"{path} is no super-resolution network: it should turn one float N,3,H,W tensor into"
         f" another, and takes {found}"
     )
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Files beside an ONNX file that hold weights for it, as PyTorch writes them by default.
+
+    Told from the bytes, since the package onnx need not be installed: an entry ``location`` of a
+    tensor's ``external_data``, with its length and the name.
+
+    Raises:
+        InputError: When the file can't be read.
+    """
+    with read_errors(path):
+        data = path.read_bytes()
+    found = re.finditer(rb"\x0a\x08location\x12([\x01-\x7f])", data)
+    names = {data[mark.end() : mark.end() + mark[1][0]] for mark in found}
+    files = (path.parent / name.decode("utf-8", "replace") for name in sorted(names))
+    return [file for file in files if file.is_file()]

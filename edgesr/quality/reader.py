@@ -1,7 +1,7 @@
 """Reading text once: by several copies of an engine at a time, and never the same image twice.
 
 What was read is kept in the user's cache, one small file per image, under a digest of the pixels
-and of the engine with its version and language: another engine or version reads anew.
+and of the engine with its version, language and edgesr's own code for it: another reads anew.
 """
 
 import contextlib
@@ -20,7 +20,10 @@ from edgesr.errors import StoreError
 from edgesr.files import atomic_file
 from edgesr.quality.cores import usable_cores
 from edgesr.quality.ocr import OcrEngine, open_engine
+from edgesr.quality.own_code import code_digest
 from edgesr.quality.reading import Line
+
+_CODE = ("quality/engines", "quality/reading.py", "quality/vlm")
 
 
 class Reader:
@@ -32,7 +35,8 @@ class Reader:
     Args:
         spec: As `open_engine` takes it.
         threads: How many images are read at once; None takes one per core.
-        cache: Folder of what was read before; None reads everything anew.
+        cache: Folder of what was read before; None keeps nothing.
+        fresh: Read everything anew; the cache then holds that.
 
     Raises:
         UsageError: When no engine has this name.
@@ -42,14 +46,21 @@ class Reader:
 
     copies = False
 
-    def __init__(self, spec: str, threads: int | None = None, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        spec: str,
+        threads: int | None = None,
+        cache: Path | None = None,
+        *,
+        fresh: bool = False,
+    ) -> None:
         wanted = threads or usable_cores()
         first = open_engine(spec, 1)
         if not first.copies:
             first, wanted = open_engine(spec, wanted), 1
         self.spec = spec
         self.name, self.version, self.language = first.name, first.version, first.language
-        self._cache = cache
+        self._cache, self._fresh = cache, fresh
         self._spare = [first]
         self._pool = ThreadPoolExecutor(wanted, thread_name_prefix="edgesr-ocr")
         self._limit = threading.Semaphore(wanted)
@@ -73,12 +84,12 @@ class Reader:
         if self._cache is None:
             return self._read_anew(image)
         path = self._cache / f"{self._key(image)}.json"
-        known = _stored(path)
+        known = None if self._fresh else _stored(path)
         if known is not None:
             return known
         lines = self._read_anew(image)
         with contextlib.suppress(StoreError):  # a cache that can't be written only costs time
-            text = json.dumps([vars(line) for line in lines], ensure_ascii=False)
+            text = json.dumps([vars(line) for line in lines])
             with atomic_file(path, durable=False) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return lines
@@ -95,7 +106,8 @@ class Reader:
                 self._spare.append(engine)
 
     def _key(self, image: RgbImage) -> str:
-        what = repr((self.name, self.version, self.language, image.shape))
+        code = code_digest(*_CODE)
+        what = repr((self.name, self.version, self.language, code, image.shape))
         digest = hashlib.sha256(what.encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
         return f"{digest[:2]}/{digest}"
 
@@ -108,9 +120,9 @@ def open_reader(
     Args:
         spec: As `open_engine` takes it.
         threads: How many images are read at once; None takes one per core.
-        fresh: Read everything anew.
+        fresh: Read everything anew; the cache then holds that.
     """
-    return Reader(spec, threads, None if fresh else cache_folder() / "ocr")
+    return Reader(spec, threads, cache_folder() / "ocr", fresh=fresh)
 
 
 def describe(engine: OcrEngine) -> dict[str, str]:

@@ -79,10 +79,11 @@ NO_TEXT = TextScore(None, None, None, None, None, "none")
 def normalise(text: str, *, ignore_case: bool = False) -> str:
     """Text as it is compared, in one line; `TEXT_PROTOCOL` says how."""
     plain = unicodedata.normalize("NFKC", text.translate(_ALIKE))
+    plain = plain.translate(_ALIKE)  # a raised minus is a plain one only now
     seen = (sign for sign in plain if sign.isspace() or sign in _JOINERS or _visible(sign))
     words = "".join(seen).split()
     joined = " ".join(word for word in words if not set(word) <= _BULLETS)
-    return joined.casefold() if ignore_case else joined
+    return unicodedata.normalize("NFC", joined.casefold() if ignore_case else joined)
 
 
 def score_text(
@@ -133,6 +134,8 @@ def best_order(lines: Sequence[str], reference: str) -> list[int]:
     import jiwer
 
     some = [index for index, line in enumerate(lines) if line]
+    if len(some) < 2:  # also, to place one very long line takes minutes
+        return some
     moved = [some[n] for n in in_reference_order([lines[index] for index in some], reference)]
     return min(
         (some, moved),

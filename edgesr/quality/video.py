@@ -22,7 +22,7 @@ from edgesr.quality.readability import ReadabilityBenchmark
 from edgesr.quality.reader import describe, open_reader
 from edgesr.quality.runners import Runner, RunnerOptions, open_runner_with
 from edgesr.quality.text import IGNORED_CASE, TEXT_PROTOCOL, Reference
-from edgesr.quality.video_frames import Sampling, TruthFrames
+from edgesr.quality.video_frames import Sampling, TruthFrames, of_one_size
 from edgesr.quality.video_result import FrameScore, VideoEvaluation
 from edgesr.quality.video_score import FrameScorer, Sample
 from edgesr.quality.video_speed import Stopwatch
@@ -113,12 +113,17 @@ def evaluate_video(request: VideoRequest, progress: Progress | None = None) -> V
         runner, scale = _open(request, clip, large)
         reader = _reader(request, stack)
         scorer = stack.enter_context(
-            FrameScorer(scale, reader, with_text=track is not None, workers=usable_cores())
+            FrameScorer(
+                scale,
+                reader,
+                with_text=track is not None,
+                workers=request.runner.threads or usable_cores(),
+            )
         )
         truth = TruthFrames(large, clip, scale) if large else None
         walk = _Walk(runner, truth, Sampling(every, track, clip), scorer)
-        frames = walk.watch.decoded(read_frames(clip.path, walk.damage))
-        for index, frame in enumerate(frames):
+        frames = of_one_size(read_frames(clip.path, walk.damage), clip)
+        for index, frame in enumerate(walk.watch.decoded(frames)):
             walk.step(index, frame)
             if progress:
                 progress(clip.path.name, index + 1, max(index + 1, clip.frames or 0))
@@ -193,8 +198,9 @@ def _frames_protocol(walk: _Walk, every: int, scores: Sequence[FrameScore]) -> d
         " on these",
         "frames_with_truth": walk.truth.matched if walk.truth else None,
         "frames_with_text": walk.sampling.matched,
-        "matching": "by time, within half a frame",
+        "matching": "the nearest in time, within half a frame",
         "damage": str(walk.damage) or None,
+        "truth_damage": (str(walk.truth.damage) or None) if walk.truth else None,
         "mean": "over scored frames with a value; an infinite PSNR (null) is left out",
         "interval": "95 %, bootstrap over slides, percentiles expanded as Student's t is; none"
         " where slides are not known, since frames of one slide are not independent",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from edgesr.data.footage_text import KnownText, TextTrack
-from edgesr.data.frames import Clip, Frame, read_frames
+from edgesr.data.frames import Clip, Damage, Frame, read_frames
 from edgesr.data.images import RgbImage
 from edgesr.errors import ImageError
 
@@ -31,22 +31,23 @@ class TruthFrames:
                 hint=f"give a truth of scale {scale}, or a model of the truth's scale",
             )
         self.matched = 0
-        self._frames: Iterator[Frame] = read_frames(clip.path)
+        self.damage = Damage()
+        self._frames = of_one_size(read_frames(clip.path, self.damage), clip)
         self._near_s = near_s(small)
-        self._next: Frame | None = next(self._frames, None)
+        self._best, self._next = next(self._frames, None), next(self._frames, None)
 
     def at(self, time_s: float) -> RgbImage | None:
-        """The frame at a time, (sH, sW, 3); None when none lies within half a frame.
+        """The frame nearest to a time, (sH, sW, 3); None when none lies within half a frame.
 
         Args:
             time_s: Not before the times asked for earlier.
         """
-        while self._next is not None and self._next.time_s < time_s - self._near_s:
-            self._next = next(self._frames, None)
-        if self._next is None or self._next.time_s > time_s + self._near_s:
+        while self._best and self._next and _apart(self._next, time_s) < _apart(self._best, time_s):
+            self._best, self._next = self._next, next(self._frames, None)
+        if self._best is None or _apart(self._best, time_s) > self._near_s:
             return None
         self.matched += 1
-        return self._next.image[: self.height, : self.width]
+        return self._best.image[: self.height, : self.width]
 
 
 class Sampling:
@@ -74,6 +75,27 @@ class Sampling:
     def takes(self, index: int, known: KnownText | None) -> bool:
         """Whether the frame of this number is scored."""
         return index % self._every == 0 or known in self._extra
+
+
+def of_one_size(frames: Iterator[Frame], clip: Clip) -> Iterator[Frame]:
+    """The same frames.
+
+    Raises:
+        ImageError: When one has not the clip's size, which a video may change midway.
+    """
+    for frame in frames:
+        height, width = frame.image.shape[:2]
+        if (width, height) != (clip.width, clip.height):
+            raise ImageError(
+                f"{clip.path} changes its size at {frame.time_s:.2f} s, from {clip.width}x"
+                f"{clip.height} to {width}x{height}",
+                hint="cut it there, and evaluate the pieces",
+            )
+        yield frame
+
+
+def _apart(frame: Frame, time_s: float) -> float:
+    return abs(frame.time_s - time_s)
 
 
 def near_s(clip: Clip) -> float:

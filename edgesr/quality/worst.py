@@ -24,7 +24,9 @@ _INK, _WRONG, _MUTED, _PAPER = "#1a1a1a", "#c21807", "#5f6368", "#ffffff"
 _FRAME = "#c21807"
 
 
-def draw_reading(sr: RgbImage, hr: RgbImage, reading: Reading) -> RgbImage:
+def draw_reading(
+    sr: RgbImage, hr: RgbImage, reading: Reading, *, ignore_case: bool = False
+) -> RgbImage:
     """Draws truth and candidate side by side, and below each line that was misread.
 
     Lines with errors are framed in the candidate. Of each, what stands there and what was read
@@ -34,15 +36,16 @@ def draw_reading(sr: RgbImage, hr: RgbImage, reading: Reading) -> RgbImage:
         sr: The candidate, H,W,3.
         hr: The truth, H,W,3.
         reading: What was read in the candidate.
+        ignore_case: As it was scored.
 
     Returns:
         Array (h, 1600, 3), uint8, RGB.
     """
     from PIL import Image, ImageDraw
 
-    compared = compare_lines(reading.lines, reading.reference)
+    compared = compare_lines(reading.lines, reading.reference, ignore_case=ignore_case)
     wrong = [line for line in compared if not line.right]
-    top = round(sr.shape[0] * _SIDE / sr.shape[1])
+    top = max(1, round(sr.shape[0] * _SIDE / sr.shape[1]))
     height = top + 60 + (2 * min(len(wrong), _ROWS) + 3) * (_TEXT_PX + _GAP)
     page = Image.new("RGB", (_WIDTH, height), _PAPER)
     for x, image in ((0, hr), (_SIDE, sr)):

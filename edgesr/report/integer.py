@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgesr.analysis.devices import mapping
+from edgesr.analysis.devices import mapping, number
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.table import markdown_cell
@@ -89,7 +89,7 @@ def compare(
         if fp32 is None or job.variant not in INTEGER or not credited:
             continue
         own, base = times[job.run, job.key], times[fp32.run, fp32.key]
-        ratios = tuple(own[number] / base[number] for number in own if number in base)
+        ratios = tuple(own[place] / base[place] for place in own if place in base)
         if ratios:
             found.append(Comparison(job, fp32, ratios))
     return sorted(found, key=lambda pair: -pair.ratio)
@@ -112,10 +112,10 @@ def _times(rows: "pd.DataFrame") -> dict[tuple[str, str], dict[float, float]]:
     """(run, job) -> round -> ms; of a round that was measured twice, the later."""
     found: dict[tuple[str, str], dict[float, float]] = {}
     columns = zip(rows["run"], rows["key"], rows["round"], rows["latency_ms"], strict=True)
-    for run, key, number, latency_ms in columns:
-        mine = found.setdefault((str(run), str(key)), {})
-        if not (math.isnan(latency_ms) or math.isnan(number)):
-            mine[float(number)] = float(latency_ms)
+    for run, key, told, latency_ms in columns:
+        mine, place = found.setdefault((str(run), str(key)), {}), number(told)
+        if not (math.isnan(latency_ms) or math.isnan(place)):
+            mine[place] = float(latency_ms)
     return found
 
 

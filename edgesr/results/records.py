@@ -4,14 +4,16 @@ Unknown is ``null``; what was not measured is absent. Times carry their unit in 
 memory is in MiB (``benchmark_model`` prints "MB" and means MiB).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA = 1
 
 Status = Literal["ok", "failed", "refused", "timeout", "device_lost", "aborted"]
 Outcome = Literal["full", "partial", "fallback", "unknown"]
+Fps = Annotated[float, Field(gt=0, le=1000)]
+"""Frames per second."""
 
 
 class _Part(BaseModel):
@@ -28,7 +30,7 @@ class Job(_Part):
     """Serial of the phone, or ``host``."""
     delegate: str
     threads: int
-    pace_fps: float | None = None
+    pace_fps: Fps | None = None
     """Frames per second of a paced job; absent where inferences follow one another at once."""
 
     @property
@@ -209,13 +211,13 @@ class LogFile(_Part):
 class Segment(_Part):
     """Which part of a paced series a round is."""
 
-    series: int
+    series: Annotated[int, Field(ge=0)]
     """From 0; a series that broke off is never continued, the next one has the next number."""
-    number: int
+    number: Annotated[int, Field(ge=0)]
     """From 0."""
-    count: int
+    count: Annotated[int, Field(ge=1)]
     """Segments of a whole series."""
-    seconds: float
+    seconds: Annotated[float, Field(gt=0, le=600)]
     """How long frames are due, without start and initialisation."""
 
 
@@ -254,6 +256,13 @@ class Record(_Part):
     """True where a stand-in phone ran it: the time is of the machine behind it."""
     source: Literal["proto", "log"] | None = None
     log: LogFile | None = None
+
+    @model_validator(mode="after")
+    def _segment_has_pace(self) -> Self:
+        """A round of a series that lost its pace would count as ordinary latency."""
+        if self.segment is not None and (self.job is None or self.job.pace_fps is None):
+            raise ValueError("a segment belongs to a job with a pace")
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; what was never set is left out, except the fields all records have."""

@@ -103,18 +103,18 @@ def plan_encoding(clip: Clip, scale: int, options: VideoOptions, threads: int) -
 
 def remarks(clip: Clip, scale: int) -> list[str]:
     """What a user has to know about how this clip is treated."""
-    colour, height = clip.colour, clip.height
+    colour = clip.colour
     matrix = {1: "BT.709", 5: "BT.601", 6: "BT.601"}.get(colour.matrix, str(colour.matrix))
     found = {
-        f"it names no colour matrix: {matrix} is assumed, from its height of {height}, and named in"
-        " the result": not colour.named,
+        f"it names no colour matrix: {matrix} is assumed, from its height of"
+        f" {clip.coded_height}, and named in the result": not colour.named,
         f"its {clip.bits}-bit values become 8-bit ones": clip.bits > 8,
         f"it is HDR ({_HDR.get(colour.transfer)}): the result keeps that in 8 bits, and may show"
         " bands": colour.transfer in _HDR,
         "it is interlaced: both fields are enlarged as one picture; deinterlace it before":
             clip.interlaced,
         "a side of odd length is made even by repeating its edge":
-            bool(clip.width * scale % 2 or height * scale % 2),
+            bool(clip.width * scale % 2 or clip.height * scale % 2),
     }  # fmt: skip
     return [text for text, true in found.items() if true]
 

@@ -139,9 +139,13 @@ def upscale_folder(request: UpscaleRequest, progress: Progress) -> ImagesOutcome
     workers = min(request.workers or request.threads, len(images))
     runners = open_runners(request, workers)
     jobs = [_Job(path, out / path.relative_to(source)) for path in images]
-    model = {"model": runners[0].sha256 or request.model, "scale": runners[0].scale}
-    _claim(out, model, jobs, overwrite=request.overwrite)
-    rest = [job for job in jobs if request.overwrite or not _is_done(job)]
+    model = {
+        "model": runners[0].sha256 or request.model,
+        "scale": runners[0].scale,
+        "network options": {key: str(value) for key, value in request.runner.options.items()},
+    }
+    since = _claim(out, model, jobs, overwrite=request.overwrite)
+    rest = [job for job in jobs if request.overwrite or not _is_done(job, since)]
     found: list[tuple[_Job, _Done]] = []
     for job, done, _ in Crew(runners, _try).map(_told(rest, progress)):
         found.append((job, done))
@@ -209,8 +213,12 @@ def _save(layers: Layers, out: Path) -> None:
         Image.fromarray(pixels).save(temporary, format=kind, **options)
 
 
-def _claim(out: Path, model: dict[str, Any], jobs: list[_Job], *, overwrite: bool) -> None:
-    """Records which model a folder's images come from, so that others are not taken for them."""
+def _claim(out: Path, model: dict[str, Any], jobs: list[_Job], *, overwrite: bool) -> int:
+    """Records which model a folder's images come from, so that others are not taken for them.
+
+    Returns:
+        When it did, ns: what is older is of another model.
+    """
     record = out / _RECORD
     try:
         there = json.loads(record.read_text(encoding="utf-8"))
@@ -224,11 +232,12 @@ def _claim(out: Path, model: dict[str, Any], jobs: list[_Job], *, overwrite: boo
         )
     if there != model:
         write_text(record, json.dumps(model) + "\n")
+    return record.stat().st_mtime_ns
 
 
-def _is_done(job: _Job) -> bool:
+def _is_done(job: _Job, since: int) -> bool:
     """Results appear whole under their name; a source that was changed since is done again."""
     try:
-        return job.out.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
+        return job.out.stat().st_mtime_ns >= max(since, job.source.stat().st_mtime_ns)
     except OSError:
         return False

@@ -52,7 +52,7 @@ class Copied:
     left_out: tuple[str, ...] = ()
     """Streams that the container does not take, and what else is not there."""
     refused: int = 0
-    """Packets without a time, or with one that is not behind the one before."""
+    """Packets that are damaged, have no time, or one that is not behind the one before."""
 
 
 def check_target(target: Target, folder: Path) -> None:
@@ -69,7 +69,9 @@ def check_target(target: Target, folder: Path) -> None:
         streams = _add_streams(source, out, target, Copied())
         out.start_encoding()
         for _, packet in itertools.islice(_others(source, streams, Copied()), len(streams)):
-            out.mux(packet)  # some formats are refused only at the end of a file with content
+            _mux_copy(
+                out, packet, Copied()
+            )  # some formats are refused only at the end of a file with content
     probe.unlink()
 
 
@@ -95,8 +97,23 @@ def join(target: Target, segments: list[Segment], to: Path, progress: Progress) 
         for _, packet in heapq.merge(pictures, others, key=lambda timed: timed[0]):
             done += packet.stream is video
             progress("joining", done, total)
-            out.mux(packet)
+            if packet.stream is video:
+                out.mux(packet)
+            else:
+                _mux_copy(out, packet, copied)
     return copied
+
+
+def _mux_copy(out: "OutputContainer", packet: "Packet[Any]", copied: Copied) -> None:
+    """Writes a packet of the source; one that is too damaged for the container is left out."""
+    import av
+
+    try:
+        out.mux(packet)
+    except av.InvalidDataError:
+        copied.refused += 1
+    else:
+        copied.packets += 1
 
 
 @contextlib.contextmanager
@@ -214,7 +231,6 @@ def _others(
                 copied.refused += 1
                 continue
             last[index] = dts
-            copied.packets += 1
             when = dts * Fraction(packet.time_base)
             packet.stream = streams[index]
             yield when, packet

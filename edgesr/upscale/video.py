@@ -123,8 +123,11 @@ def upscale_video(request: UpscaleRequest, progress: Progress) -> VideoOutcome:
         check_target(target, parts.folder)
         _encode_rest(clip, _Line(encoding, runners, progress), parts, damage)
         finished = parts.folder / f"finished{target.suffix}"
-        copied = join(target, parts.segments, finished, progress)
-        _put_in_place(finished, request.out)
+        try:
+            copied = join(target, parts.segments, finished, progress)
+            _put_in_place(finished, request.out)
+        finally:
+            finished.unlink(missing_ok=True)  # where it failed, segments alone are of use
         segments = parts.segments
     notes = [*remarks(clip, scale), *_losses(clip, damage, copied, segments)]
     if parts.discarded:
@@ -265,5 +268,5 @@ def _losses(clip: Clip, damage: Damage, copied: Copied, segments: list[Segment])
     if copied.left_out:
         found.append(f"left out: {', '.join(copied.left_out)}")
     if copied.refused:
-        found.append(f"{copied.refused} packets of sound or subtitles have no usable time")
+        found.append(f"{copied.refused} packets of sound or subtitles are damaged or have no time")
     return found

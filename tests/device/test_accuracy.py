@@ -35,6 +35,7 @@ def asked(workspace: Workspace, pairs: Path, **changes: object) -> BenchRequest:
     return request(workspace, candidates=(candidate,), suite=ONCE, accuracy=pairs, **changes)
 
 
+@pytest.mark.slow
 def test_cer_of_a_phone_s_pixels_reaches_the_report(
     phone: StandIn, workspace: Workspace, tmp_path: Path
 ) -> None:

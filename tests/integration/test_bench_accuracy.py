@@ -355,6 +355,26 @@ def test_resume_scores_what_is_missing_as_the_run_was_begun(
     assert whole[1].accuracy.images == 4
 
 
+@pytest.mark.parametrize("what", ["pictures", "engine"])
+def test_resume_on_other_pictures_or_by_another_engine_is_refused(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    engine = StripeEngine()
+    use_engine(monkeypatch, engine)
+    pairs = write_letters(tmp_path)
+    run = measured(workspace, pairs, letters_candidate(workspace, centre=0.7))
+    records = (run.path / "records.jsonl").read_text()
+    resume_bench(run, workspace)
+    if what == "engine":
+        engine.version = "2"
+    else:
+        low = read_image(tmp_path / "low-0.png")
+        write_png(tmp_path / "low-0.png", 255 - low)
+    with pytest.raises(InputError, match="begun with" if what == "pictures" else "stripes 2"):
+        resume_bench(run, workspace)
+    assert (run.path / "records.jsonl").read_text() == records
+
+
 @pytest.mark.slow
 def test_real_text_is_read_from_the_device_s_pixels(workspace: Workspace, tmp_path: Path) -> None:
     from edgesr.data.make_pairs import PairOptions

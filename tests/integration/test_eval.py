@@ -228,9 +228,12 @@ def test_a_second_call_is_answered_from_the_cache(
     entry.write_text(entry.read_text()[:-9])  # cut off
     assert document(*call) == first
     assert len(opened) == 3
+    entry.write_text("")
+    assert document(*call, "--fresh") == document(*call) == first  # the fresh one is kept
+    assert len(opened) == 4
     slides.write_text(slides.read_text().replace("Fisher", "Fischer"))
     assert document(*call)["images"][0]["cer"] == 0.0
-    assert len(opened) == 4
+    assert len(opened) == 5
 
 
 def test_lpips_is_taken_with_the_users_weights(pairs: Path, tmp_path: Path) -> None:

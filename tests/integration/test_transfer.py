@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,6 @@ from edgesr.data.images import write_png
 from edgesr.files import sha256_file
 from edgesr.models.checkpoint import bundled_checkpoints, load_checkpoint
 from edgesr.train.transfer.images import make_texture
-
-
-@pytest.fixture(autouse=True)
-def keep_signal_handler() -> Iterator[None]:
-    """Every verb sets one."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def run(folder: Path, *arguments: str) -> Result:

@@ -1,5 +1,6 @@
 """Nothing half-written is ever seen."""
 
+import json
 import subprocess
 import sys
 from contextlib import AbstractContextManager
@@ -85,3 +86,10 @@ def test_a_read_only_place_is_named() -> None:
 def test_hash_of_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         sha256_file(tmp_path / "none")
+
+
+def test_a_name_that_is_no_text_is_written_escaped(tmp_path: Path) -> None:
+    """As a path that is no UTF-8 comes from the command line."""
+    name = b"\xff.pt".decode("utf-8", "surrogateescape")
+    write_text(tmp_path / "a.json", json.dumps({"model": name}, ensure_ascii=False))
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"model": name}

@@ -65,7 +65,7 @@ def test_a_folder_of_images_with_text(tmp_path: Path) -> None:
     (source / "more/9.txt").write_text("nine")
     (source / "no-text.png").write_bytes(encoded(picture(10)))
     merged = run(tmp_path / "all.parquet", source)
-    assert merged.sources == {"set": Counts(read=5, kept=5)}
+    assert merged.sources == {"set": Counts(read=6, kept=5, empty=1)}
     found = {row["text"]: row for row in rows(merged.out)}
     assert set(found) == {*(unicodedata.normalize("NFC", text) for text in TEXTS), "nine"}
     assert found["one"]["image"] == (source / "0.png").read_bytes()
@@ -286,7 +286,21 @@ def test_sets_that_are_none(tmp_path: Path) -> None:
     (saved / "a.arrow").write_bytes(b"no arrow at all")
     text = tmp_path / "a.txt"
     text.write_text("x")
+    no_bytes = tmp_path / "no_bytes.parquet"
+    pq.write_table(pa.table({"image": [{"bytes": "x"}], "text": ["a"]}), no_bytes)
+    unquoted = tmp_path / "unquoted.csv"
+    unquoted.write_text("image,text\n1.png,a,b\n")
+    nul = tmp_path / "nul.csv"
+    nul.write_bytes(b"image,text\n\0.png,a\n")
+    forms = {"state": ("state.json", "null"), "splits": ("dataset_dict.json", '{"splits": 1}')}
+    for name, (file, content) in forms.items():
+        (folder_of(tmp_path / name, []) / file).write_text(content)
     for source, why in (
+        (no_bytes, "no clear column of images"),
+        (unquoted, "line 2: more cells than columns"),
+        (nul, "none of 1 images can be used.*no path"),
+        (tmp_path / "state", "damaged"),
+        (tmp_path / "splits", "damaged"),
         (empty, "holds no images with their text"),
         (junk, "no parquet or Arrow file"),
         (no_text, "no clear column of texts: there is none"),
@@ -306,6 +320,21 @@ def test_sets_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing is left"):
         run(out, empty, val=0.5, test=0.5)
     assert not out.exists()
+
+
+def test_a_folder_that_is_called_like_a_file(tmp_path: Path) -> None:
+    shards = tmp_path / "all.parquet"
+    shards.mkdir()
+    pq.write_table(
+        pa.table({"image": [encoded(picture(1))], "text": ["a"]}), shards / "part-0.parquet"
+    )
+    assert run(tmp_path / "a.parquet", shards).kept == 1
+
+
+def test_a_result_within_a_set_is_refused(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "set", TEXTS)
+    with pytest.raises(InputError, match="lies in one"):
+        run(source / "a.parquet", source)  # the next merge would read it in place of the images
 
 
 def test_damaged_bytes_in_a_parquet_file(tmp_path: Path) -> None:

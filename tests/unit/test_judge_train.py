@@ -152,10 +152,28 @@ def test_damage_goes_back_to_the_checkpoint_before(
     assert "going back" in said[0]
     assert_identical(straight, out)
     assert not list(out.glob(".*.part"))
+    assert (out / "metrics.csv").read_text() == (straight / "metrics.csv").read_text()
     for state in out.glob("checkpoint-*/trainer.pt"):
         state.write_bytes(b"PK junk")
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be read"):
         run(data, config(tiny), out, resume=True)
+
+
+def test_a_resume_writes_the_metrics_and_spoils_no_best(
+    tiny: Path, data: Path, straight: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(straight, tmp_path / "judge"))
+    (out / "metrics.csv").unlink()  # as a kill right after the last checkpoint leaves it
+    step = run(data, config(tiny), out, resume=True).best_step
+    assert (out / "metrics.csv").read_text() == (straight / "metrics.csv").read_text()
+    best = out / "best/adapter_model.safetensors"
+    good, kept = best.read_bytes(), out / f"checkpoint-{step:06d}"
+    if kept == max(out.glob("checkpoint-*")):  # the newest that is whole must be another one
+        newer = Path(shutil.copytree(kept, out / "checkpoint-000099"))
+        assert newer.is_dir()
+    (kept / "adapter_model.safetensors").write_bytes(b"junk")
+    run(data, config(tiny), out, resume=True)
+    assert best.read_bytes() == good
 
 
 def test_another_config_base_or_data_is_refused(

@@ -1,11 +1,14 @@
 """Which signs were misread."""
 
 import jiwer
+import numpy as np
 import pytest
 
 from edgesr.quality.differences import Run, compare_lines
+from edgesr.quality.readability import Reading
 from edgesr.quality.reading import Line
 from edgesr.quality.text import normalise, score_text
+from edgesr.quality.worst import draw_reading
 
 
 def read(*texts: str) -> list[Line]:
@@ -71,3 +74,19 @@ def test_as_many_signs_are_marked_as_the_rate_counts(texts: list[str], reference
 
 def test_nothing_read_is_nothing_to_mark() -> None:
     assert compare_lines([], "text") == []
+
+
+@pytest.mark.parametrize(("ignore_case", "marked"), [(True, False), (False, True)])
+def test_a_picture_marks_what_was_counted(*, ignore_case: bool, marked: bool) -> None:
+    lines, page = tuple(read("GRADIENT")), np.full((40, 120, 3), 255, np.uint8)
+    score = score_text(lines, "gradient", ignore_case=ignore_case)
+    reading = Reading(score, lines, "gradient")
+    picture = draw_reading(page, page, reading, ignore_case=ignore_case)
+    assert bool((picture == [194, 24, 7]).all(-1).any()) == marked
+
+
+@pytest.mark.parametrize("size", [(15, 30_000), (600, 15)])
+def test_images_of_any_shape_are_drawn(size: tuple[int, int]) -> None:
+    page = np.zeros((*size, 3), np.uint8)
+    lines = tuple(read("a"))
+    assert draw_reading(page, page, Reading(score_text(lines, "b"), lines, "b")).shape[1] == 1600

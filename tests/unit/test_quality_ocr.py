@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,3 +135,19 @@ def test_rapidocr_reads_nothing_where_there_is_nothing(
 def test_an_image_that_rapidocr_fails_on_is_one_line(rapidocr: OcrEngine) -> None:
     with pytest.raises(InputError, match=r"rapidocr can't read an image of 0x0 pixels: ."):
         rapidocr.read(np.zeros((0, 0, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(500, 1), (1, 500), (90, 720), (720, 1280)])
+def test_rapidocr_gets_no_strip(
+    rapidocr: OcrEngine, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """It makes a short side 736 pixels long, which of a strip takes all memory."""
+    seen: list[RgbImage] = []
+    found = SimpleNamespace(boxes=None, txts=None, scores=None)
+    monkeypatch.setattr(rapidocr, "_engine", lambda image: seen.append(image) or found)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    assert rapidocr.read(image) == ()
+    (given,) = seen
+    assert max(given.shape[:2]) <= 8 * min(given.shape[:2])
+    np.testing.assert_array_equal(given[: size[0], : size[1], ::-1], image)
+    assert (given.shape == image.shape) == (min(size) * 8 >= max(size))

@@ -75,6 +75,37 @@ def test_other_pixels_shapes_and_versions_are_read_anew(
     assert engine.calls == 4
 
 
+def test_what_other_code_read_is_read_anew(
+    tmp_path: Path, engine: type[Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Reader("counting", 1, tmp_path) as reader:
+        reader.read(picture(7))
+        monkeypatch.setattr(module, "code_digest", lambda *_: "other")
+        reader.read(picture(7))
+    assert engine.calls == 2
+
+
+def test_what_is_read_afresh_is_kept(tmp_path: Path, engine: type[Counting]) -> None:
+    with Reader("counting", 1, tmp_path) as reader:
+        reader.read(picture(7))
+    (entry,) = tmp_path.rglob("*.json")
+    entry.write_text(entry.read_text().replace('"7"', '"wrong"'))
+    with Reader("counting", 1, tmp_path, fresh=True) as reader:
+        assert reader.read(picture(7))[0].text == "7"
+    with Reader("counting", 1, tmp_path) as reader:
+        assert reader.read(picture(7))[0].text == "7"
+    assert engine.calls == 2
+
+
+def test_any_text_can_be_kept(
+    tmp_path: Path, engine: type[Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (Line("\ud800 \0 ଓଡ଼ିଆ", 0.5, (0.0, 0.0, 1.0, 1.0)),)
+    monkeypatch.setattr(engine, "read", lambda _self, _image: lines)
+    with Reader("counting", 1, tmp_path) as reader:
+        assert [reader.read(picture(7)) for _ in range(2)] == [lines, lines]
+
+
 @pytest.mark.parametrize("damage", ["", "{", '[{"text": 1}]', "null", '[{"text": "x"}]'])
 def test_a_damaged_entry_is_read_again(tmp_path: Path, engine: type[Counting], damage: str) -> None:
     with Reader("counting", 1, tmp_path) as reader:

@@ -72,10 +72,19 @@ def test_recall_without_any_word_asks_for_all_signs() -> None:
         ("A·B • C", "A·B C"),
         ("hy\u0002phen\u00ad", "hyphen"),
         ("Case IS kept", "Case IS kept"),
+        ("10⁻³ s\u207b\u00b9 \ufe58 5\u2034", "10-3 s-1 - 5'''"),
+        ("e\u200b́", "é"),
     ],
 )
 def test_normal_form(text: str, same: str) -> None:
     assert normalise(text) == same
+    assert normalise(same) == same
+
+
+def test_one_very_long_line_is_scored_at_once() -> None:
+    long = "abcdefgh " * 4000
+    score = score_text(read(long[:-9] + "x"), long)
+    assert 0 < (score.cer or 0) < 1e-3
 
 
 def test_the_order_of_lines_is_not_scored() -> None:

@@ -1,6 +1,7 @@
 """Paced series: held or lost, from when on, and what a torn or damaged one is worth."""
 
 import csv
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,6 +180,61 @@ def test_paced_rounds_never_get_into_ordinary_latency(tmp_path: Path) -> None:
     assert [one.fps for one in sustained(rows)] == [30, 60]
     assert free.key != JOB.key
     assert "pace_fps" not in plain[0].to_dict()["job"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("job", "pace_fps", -5),
+        ("job", "pace_fps", math.nan),
+        ("job", "pace_fps", math.inf),
+        ("job", "pace_fps", 1e308),
+        ("job", "pace_fps", None),
+        ("segment", "seconds", 0),
+        ("segment", "seconds", math.nan),
+        ("segment", "seconds", 1e308),
+        ("segment", "number", -1),
+    ],
+)
+def test_a_damaged_segment_is_left_out_and_counts_nowhere_else(
+    tmp_path: Path, part: str, name: str, value: float | None
+) -> None:
+    run = series_run(tmp_path, whole(JOB, steady))
+    path = run.path / "records.jsonl"
+    lines = path.read_text().splitlines()
+    tree = json.loads(lines[7])
+    tree[part][name] = value
+    path.write_text("\n".join([*lines[:7], json.dumps(tree), *lines[8:]]) + "\n")
+    data = read_run(run)
+    assert data.torn_lines == 1
+    rows = tidy_rows([data])
+    assert summarise(rows) == []
+    (series,) = sustained(rows)
+    assert (len(series.measured), series.whole) == (19, False)
+    assert write_report(ReportRequest((run,))).is_file()
+
+
+def test_without_a_count_of_frames_nothing_is_said_about_the_rate(tmp_path: Path) -> None:
+    records = whole(JOB, steady)
+    latency = records[5].latency_us
+    assert latency is not None
+    uncounted = {"latency_us": latency.model_copy(update={"count": None})}
+    records[5] = records[5].model_copy(update=uncounted)
+    series = read(tmp_path, records)
+    assert series.segments[5].holds is None
+    assert (len(series.measured), series.holds, series.lost) == (19, False, ())
+
+
+def test_launches_that_all_began_at_once_are_placed_by_the_pace(tmp_path: Path) -> None:
+    same = {"started_at": "2026-11-25T12:00:00"}
+    series = read(tmp_path, [r.model_copy(update=same) for r in whole(JOB, throttling)])
+    assert series.held_s == 8 * 30
+
+
+def test_records_without_a_round_leave_the_report_standing(tmp_path: Path) -> None:
+    free = Job.model_validate(JOB.model_dump(exclude={"pace_fps"}))
+    plain = [ok_record(free, n, 10.0).model_copy(update={"round": None}) for n in range(3)]
+    assert write_report(ReportRequest((series_run(tmp_path, plain),))).is_file()
 
 
 def test_a_job_that_was_planned_only_is_told(tmp_path: Path) -> None:

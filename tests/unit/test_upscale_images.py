@@ -147,6 +147,24 @@ def test_images_of_another_model_are_not_taken_for_ones_own(tmp_path: Path) -> N
         run(tmp_path / "in", tmp_path / "mine")
 
 
+def test_a_replacement_that_was_stopped_leaves_no_image_of_the_model_before(
+    tmp_path: Path,
+) -> None:
+    for name in ("a.png", "b.png"):
+        save(tmp_path / "in" / name)
+    run(tmp_path / "in", tmp_path / "out")
+
+    def stop(_what: str, done: int, _total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        upscale(request(tmp_path / "in", tmp_path / "out", 3, overwrite=True), stop)
+    run(tmp_path / "in", tmp_path / "out", 3)
+    assert read_image(tmp_path / "out" / "a.png").shape[0] == 36
+    assert read_image(tmp_path / "out" / "b.png").shape[0] == 36
+
+
 def test_a_damaged_image_stops_no_folder(tmp_path: Path) -> None:
     save(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_bytes(b"\x89PNG broken")

@@ -292,6 +292,32 @@ def test_sound_that_the_container_cannot_hold_is_refused_at_once(tmp_path: Path)
     ]
 
 
+def test_damaged_sound_costs_its_packets_and_not_the_video(tmp_path: Path) -> None:
+    recipe = Recipe(audio="aac", unit=Fraction(1, 90_000))
+    source = write_clip(tmp_path / "in.ts", recipe, range(0, 180_000, 3600))
+    whole = len(contents(source).sound)
+    data = bytearray(source.read_bytes())
+    place = data.rindex(b"\xff\xf1")  # the header of an ADTS frame
+    data[place : place + 2] = b"\0\0"
+    source.write_bytes(data)
+    outcome = run(source, tmp_path / "out.mp4")
+    assert outcome.frames == 50
+    assert outcome.copied.packets + outcome.copied.refused >= whole - 1
+    assert len(contents(tmp_path / "out.mp4").sound) == outcome.copied.packets
+
+
+def test_a_title_that_is_no_utf8(tmp_path: Path) -> None:
+    source = tmp_path / "in.avi"
+    with av.open(source, "w") as container:
+        container.metadata["title"] = "caf?"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
+    source.write_bytes(source.read_bytes().replace(b"caf?", b"caf\xe9"))
+    assert run(source, tmp_path / "out.mp4").frames == 1
+
+
 def test_one_frame_and_no_sound(tmp_path: Path) -> None:
     outcome = run(write_clip(tmp_path / "in.mp4", times=[0]), tmp_path / "out.mp4")
     assert (outcome.frames, outcome.copied.audio) == (1, 0)

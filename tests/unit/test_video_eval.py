@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from fixtures.clips import FPS, Recipe, moving, write_clip
 
 from edgesr.data.footage import FootageOptions, write_footage
 from edgesr.data.footage_text import KnownText, TextTrack, read_text_track
@@ -191,6 +192,65 @@ def test_frames_are_matched_by_time(tmp_path: Path, doubler: _Doubler) -> None:
     assert found.protocol["frames_with_truth"] == 4
     assert found.flicker.pairs == 2
     assert doubler.frames == 6
+
+
+def test_the_nearest_frame_of_a_faster_truth_counts(tmp_path: Path, doubler: _Doubler) -> None:
+    """Those between show something else, and lie half a frame away."""
+    small = write_clip(tmp_path / "s.mp4", Recipe())
+    doubled = [_Doubler().upscale(moving(number)) for number in range(12)]
+    images = [image for one in doubled for image in (one, 255 - one)]
+    twice = Recipe(size=(128, 96), unit=Fraction(1, 2 * FPS))
+    large = write_clip(tmp_path / "l.mp4", twice, range(24), images=images)
+    found = evaluate_video(VideoRequest("any", small, large, every=1))
+    assert len(found.frames) == doubler.frames == 12
+    assert min(frame.psnr_y or 0 for frame in found.frames) > 30
+
+
+def test_a_broadcast_stream_begins_at_0(tmp_path: Path, doubler: _Doubler) -> None:
+    """Its own times begin anywhere, and those of an .mp4 of the same film at 0."""
+    small = write_clip(tmp_path / "s.ts", times=range(35, 47))
+    assert stamps(small)[0] > 0
+    images = [_Doubler().upscale(moving(number)) for number in range(12)]
+    large = write_clip(tmp_path / "l.mp4", Recipe(size=(128, 96)), images=images)
+    (tmp_path / "t.csv").write_text("time_s,slide,stable,text\n0,first,1,a\n0.44,last,1,b\n")
+    found = evaluate_video(VideoRequest("any", small, large, tmp_path / "t.csv", every=1))
+    assert [frame.slide for frame in found.frames] == ["first", *[None] * 10, "last"]
+    assert min(frame.psnr_y or 0 for frame in found.frames) > 30
+    assert doubler.frames == 12
+
+
+def stamps(path: Path) -> list[int]:
+    """Times as the file has them."""
+    return [frame.pts for frame in read_frames(path)]
+
+
+@pytest.mark.parametrize("changes", ["small", "large"])
+def test_a_size_that_changes_midway_is_named(
+    tmp_path: Path, doubler: _Doubler, changes: str
+) -> None:
+    sizes = {"small": (64, 48), "large": (128, 96)}
+    paths = {name: write_clip(tmp_path / f"{name}.ts", Recipe(size=sizes[name])) for name in sizes}
+    other = write_clip(tmp_path / "o.ts", Recipe(size=(80, 64)), range(12, 24))
+    with paths[changes].open("ab") as file:
+        file.write(other.read_bytes())
+    longer = next(path for name, path in paths.items() if name != changes)
+    write_clip(longer, Recipe(size=sizes[longer.stem]), range(24))
+    with pytest.raises(ImageError, match=rf"{changes}\.ts changes its size at .*to 80x64"):
+        evaluate_video(VideoRequest("any", paths["small"], paths["large"]))
+    assert doubler.frames > 0
+
+
+def test_what_is_lost_of_the_truth_is_told(tmp_path: Path, doubler: _Doubler) -> None:
+    small = _clip(tmp_path / "s.mkv", [_noise(seed) for seed in range(20)])
+    large = _clip(tmp_path / "l.mkv", [_noise(seed, 96, 128) for seed in range(20)])
+    data = bytearray(large.read_bytes())
+    for place in range(len(data) // 3, len(data) // 2, 97):
+        data[place] ^= 255
+    large.write_bytes(data)
+    protocol = evaluate_video(VideoRequest("any", small, large)).protocol
+    assert protocol["damage"] is None
+    assert protocol["truth_damage"]
+    assert doubler.frames == 20
 
 
 class _Engine:

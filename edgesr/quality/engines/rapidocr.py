@@ -12,6 +12,9 @@ from edgesr.quality.cores import usable_cores
 from edgesr.quality.reading import Line, reading_order
 
 _PACKAGES = ("rapidocr", "onnxruntime")
+_LONGEST = 8
+"""Of the sides of an image that is read as it is: rapidocr enlarges the short one to 736 pixels, so
+a strip would take all memory."""
 
 
 class RapidOcr:
@@ -63,7 +66,7 @@ class RapidOcr:
 
     def read(self, image: RgbImage) -> tuple[Line, ...]:
         """Reads an image; see `edgesr.quality.ocr.OcrEngine`."""
-        blue_first = np.ascontiguousarray(image[..., ::-1])  # rapidocr follows OpenCV
+        blue_first = np.ascontiguousarray(_filled(image)[..., ::-1])  # rapidocr follows OpenCV
         try:
             found: Any = self._engine(blue_first)
         except Exception as error:  # its models load here; rapidocr lets any exception through
@@ -97,6 +100,18 @@ def _missing() -> MissingExtraError:
     missing = MissingExtraError("the OCR engine rapidocr", extra="")
     missing.hint = f"install them with: python3 -m pip install {' '.join(_PACKAGES)}"
     return missing
+
+
+def _filled(image: RgbImage) -> RgbImage:
+    """A strip with more of its usual colour below or to the right; other images as they are."""
+    height, width = image.shape[:2]
+    size = max(height, -(-width // _LONGEST)), max(width, -(-height // _LONGEST))
+    if size == (height, width):
+        return image
+    filled = np.empty((*size, 3), np.uint8)
+    filled[:] = np.median(image, axis=(0, 1))
+    filled[:height, :width] = image
+    return filled
 
 
 def _corner(point: Any) -> tuple[float, float]:
