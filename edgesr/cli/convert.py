@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edgesr.cli._network import ActivationOption, ArchOption, network_options
 from edgesr.cli._session import JsonOption, Session, verb
 from edgesr.errors import UsageError
 
@@ -73,14 +74,9 @@ def command(  # noqa: PLR0913 - one parameter per flag
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Height and width of the low-res image.")
     ] = "360x640",
-    arch: Annotated[
-        str | None, typer.Option(help="Network, where the file's shapes fit several.")
-    ] = None,
+    arch: ArchOption = None,
     scale: Annotated[int | None, typer.Option(help="Insist on a scale: 2, 3 or 4.")] = None,
-    activation: Annotated[
-        Literal["relu", "tanh"] | None,
-        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
-    ] = None,
+    activation: ActivationOption = None,
     backend: Annotated[
         Literal["onnx2tf", "litert"], typer.Option(help="litert needs the extra of that name.")
     ] = "onnx2tf",
@@ -112,7 +108,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
         calibration=calibration,
         arch=arch,
         scale=scale,
-        options={"activation": activation} if activation is not None else {},
+        options=network_options(activation),
         integer=IntegerOptions(ranges, rounding, io, budget),
         backend=backend,
         out=out,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from edgesr.cli._network import ActivationOption, ArchOption, network_options
 from edgesr.cli._session import JsonOption, Session, verb
 from edgesr.errors import UsageError
 
@@ -50,13 +51,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
         int | None,
         typer.Option(help="2, 3 or 4, where the model doesn't tell (bicubic takes the pairs')."),
     ] = None,
-    arch: Annotated[
-        str | None, typer.Option(help="Network of a checkpoint whose shapes don't tell.")
-    ] = None,
-    activation: Annotated[
-        Literal["relu", "tanh"] | None,
-        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
-    ] = None,
+    arch: ArchOption = None,
+    activation: ActivationOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write one line per image.")
@@ -111,7 +107,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     from edgesr.quality.runners import RunnerOptions
     from edgesr.quality.video import VideoRequest
 
-    options = {"activation": activation} if activation is not None else {}
+    options = network_options(activation)
     chosen = RunnerOptions(scale=scale, arch=arch, options=options, threads=threads)
     if video is not None:
         of_pairs = {"--save": save, "--worst": worst, "--lpips": lpips, "--against": against}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edgesr.cli._network import ActivationOption, ArchOption, network_options
 from edgesr.cli._session import JsonOption, Session, verb
 
 if TYPE_CHECKING:
@@ -51,14 +52,9 @@ def command(  # noqa: PLR0913 - one parameter per flag
         Path | None,
         typer.Option(metavar="DIR", help="Write sensitivity.png and sensitivity.svg there."),
     ] = None,
-    arch: Annotated[
-        str | None, typer.Option(help="Network, where the file's shapes fit several.")
-    ] = None,
+    arch: ArchOption = None,
     scale: Annotated[int | None, typer.Option(help="Insist on a scale: 2, 3 or 4.")] = None,
-    activation: Annotated[
-        Literal["relu", "tanh"] | None,
-        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
-    ] = None,
+    activation: ActivationOption = None,
     json: JsonOption = False,
 ) -> None:
     """Tell which layers of a float checkpoint lose what by integers, and advise.
@@ -76,7 +72,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
         test=test,
         arch=arch,
         scale=scale,
-        options={"activation": activation} if activation is not None else {},
+        options=network_options(activation),
     )
     with session.terminal.progress() as tick:
         report = quantize_report(request, tick)

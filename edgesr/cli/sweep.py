@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgesr.cli._network import ActivationOption, network_options
 from edgesr.cli._session import JsonOption, Session, verb, wait_passively
 from edgesr.cli.convert import parse_size
 from edgesr.errors import AllJobsFailedError, SomeJobsFailedError, UsageError
@@ -62,10 +63,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     size: Annotated[
         str, typer.Option(metavar="HxW", help="Height and width of the low-res image.")
     ] = "360x640",
-    activation: Annotated[
-        Literal["relu", "tanh"] | None,
-        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
-    ] = None,
+    activation: ActivationOption = None,
     delegate: Annotated[
         str, typer.Option(metavar="LIST", help="Delegates to measure on this machine.")
     ] = "cpu,xnnpack",
@@ -117,7 +115,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
         size=parse_size(size),
         timing=Timing(delegates, threads or min(4, os.cpu_count() or 1), rounds),
         ocr=ocr,
-        options={"activation": activation} if activation is not None else {},
+        options=network_options(activation),
     )
     workspace = Workspace(out or session.workspace)
     with session.terminal.progress() as tick:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edgesr.cli._network import ActivationOption, ArchOption, network_options
 from edgesr.cli._session import JsonOption, Session, verb, wait_passively
 
 if TYPE_CHECKING:
@@ -38,13 +39,8 @@ def command(  # noqa: PLR0913 - one parameter per flag
     scale: Annotated[
         int | None, typer.Option(help="2, 3 or 4, where the model doesn't tell (bicubic).")
     ] = None,
-    arch: Annotated[
-        str | None, typer.Option(help="Network of a checkpoint whose shapes don't tell.")
-    ] = None,
-    activation: Annotated[
-        Literal["relu", "tanh"] | None,
-        typer.Option(help="Activation of an ESPCN checkpoint; shapes don't tell it."),
-    ] = None,
+    arch: ArchOption = None,
+    activation: ActivationOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads (default: one per usable core).")
     ] = None,
@@ -74,7 +70,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     from edgesr.upscale.request import UpscaleRequest, VideoOptions
     from edgesr.upscale.run import upscale
 
-    options = {"activation": activation} if activation is not None else {}
+    options = network_options(activation)
     request = UpscaleRequest(
         source=source,
         out=out,
