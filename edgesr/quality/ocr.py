@@ -60,6 +60,11 @@ def open_engine(spec: str = "rapidocr", threads: int | None = None) -> OcrEngine
     return cast("OcrEngine", engine(argument, threads))
 
 
+def reads_in_copies(spec: str) -> bool:
+    """Whether an engine is one of `OcrEngine.copies`, told without opening it."""
+    return bool(_find(spec)[0].copies)
+
+
 def engine_version(spec: str) -> str:
     """What an engine reads by, told without loading it: equal versions give equal lines.
 

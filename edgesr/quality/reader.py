@@ -19,7 +19,7 @@ from edgesr.data.images import RgbImage
 from edgesr.errors import StoreError
 from edgesr.files import atomic_file
 from edgesr.quality.cores import usable_cores
-from edgesr.quality.ocr import OcrEngine, open_engine
+from edgesr.quality.ocr import OcrEngine, open_engine, reads_in_copies
 from edgesr.quality.own_code import code_digest
 from edgesr.quality.reading import Line
 
@@ -55,15 +55,14 @@ class Reader:
         fresh: bool = False,
     ) -> None:
         wanted = threads or usable_cores()
-        first = open_engine(spec, 1)
-        if not first.copies:
-            first, wanted = open_engine(spec, wanted), 1
+        copies = wanted if reads_in_copies(spec) else 1
+        first = open_engine(spec, wanted // copies)
         self.spec = spec
         self.name, self.version, self.language = first.name, first.version, first.language
         self._cache, self._fresh = cache, fresh
         self._spare = [first]
-        self._pool = ThreadPoolExecutor(wanted, thread_name_prefix="edgesr-ocr")
-        self._limit = threading.Semaphore(wanted)
+        self._pool = ThreadPoolExecutor(copies, thread_name_prefix="edgesr-ocr")
+        self._limit = threading.Semaphore(copies)
 
     def __enter__(self) -> Self:
         return self

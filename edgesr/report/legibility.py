@@ -70,7 +70,9 @@ def _beside(job: JobSummary) -> str:
 
 def _verdict(job: JobSummary) -> str:
     low, high = job.cer_vs_bicubic_low, job.cer_vs_bicubic_high
-    if math.isnan(low) or math.isnan(high) or job.text_images < FEWEST_IMAGES:
+    if job.text_images < FEWEST_IMAGES:
+        return " (too few pictures to tell them apart)"
+    if math.isnan(low) or math.isnan(high):
         return ""
     if high < 0:
         return " (significantly worse)"

@@ -47,6 +47,7 @@ class Counting:
 def engine(monkeypatch: pytest.MonkeyPatch) -> type[Counting]:
     kind = type("Fresh", (Counting,), {"lock": threading.Lock()})
     monkeypatch.setattr(module, "open_engine", kind)
+    monkeypatch.setattr(module, "reads_in_copies", lambda _spec: kind.copies)
     return kind
 
 

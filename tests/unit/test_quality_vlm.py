@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from edgesr.errors import CheckpointError, InputError, MissingExtraError, UsageError
-from edgesr.quality.ocr import open_engine
+from edgesr.quality.ocr import engine_version, open_engine
+from edgesr.quality.reader import Reader
 from edgesr.quality.vlm.files import Asking, find_vlm
 from edgesr.quality.vlm.model import Vlm, load_base, open_vlm
 from tests.fixtures.vlm import SPECIAL, render, write_tiny_vlm
@@ -128,6 +129,9 @@ def test_as_an_engine(tiny: Path, tmp_path: Path) -> None:
     assert engine.read(np.zeros((0, 5, 3), np.uint8)) == ()
     with pytest.raises(InputError, match="can't be shown"):
         engine.read(np.zeros((1, 300, 3), np.uint8))
+    assert engine_version(f"vlm:{tiny}").endswith(engine.version)
+    with Reader(f"vlm:{tiny}", 2) as reader:
+        assert reader.read(image) == lines
     other = open_engine(f"vlm:{write_tiny_vlm(tmp_path / 'other', seed=1)}")
     assert other.version != engine.version
 

@@ -46,6 +46,11 @@ class VlmOcr:
         self._threads = threads
         self._vlm: Vlm | None = None
 
+    @staticmethod
+    def version_of(argument: str | None) -> str:
+        """Digest of the model, its adapter and how it is asked."""
+        return VlmOcr(argument).version
+
     def read(self, image: RgbImage) -> tuple[Line, ...]:
         """Reads an image; see `edgesr.quality.ocr.OcrEngine`."""
         return self.read_batch([image])[0]
