@@ -5,7 +5,7 @@ A copy per core with one thread each, rather than one copy with all: what happen
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from queue import SimpleQueue
@@ -38,8 +38,11 @@ class Crew(Generic[Item, Result]):
 
     def map(
         self, items: Iterable[Item], same: Callable[[Item, Item], bool] | None = None
-    ) -> Iterator[tuple[Item, Result, bool]]:
+    ) -> Generator[tuple[Item, Result, bool], None, None]:
         """Works on items side by side, and gives them in order.
+
+        To be closed (`contextlib.closing`) where it may not be taken to its end: it waits for
+        threads, which must not be left to a garbage collector that runs in just any thread.
 
         Args:
             items: Taken as there is room for them, by the calling thread.

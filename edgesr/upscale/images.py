@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,9 +147,8 @@ def upscale_folder(request: UpscaleRequest, progress: Progress) -> ImagesOutcome
     }
     since = _claim(out, model, jobs, overwrite=request.overwrite)
     rest = [job for job in jobs if request.overwrite or not _is_done(job, since)]
-    found: list[tuple[_Job, _Done]] = []
-    for job, done, _ in Crew(runners, _try).map(_told(rest, progress)):
-        found.append((job, done))
+    with closing(Crew(runners, _try).map(_told(rest, progress))) as results:
+        found = [(job, done) for job, done, _ in results]
     named = [f"{job.source}: {text}" for job, done in found for text in done.remarks]
     return ImagesOutcome(
         model_sha256=runners[0].sha256,

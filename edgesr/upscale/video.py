@@ -201,13 +201,14 @@ def _encode_rest(clip: Clip, line: _Line, parts: Parts, damage: Damage) -> None:
     total = max(clip.frames or 0, done)
     segment: _Encoder | None = None
     try:
-        for (number, frame), picture, again in results:
-            line.progress("upscaling", number, total)
-            segment = segment or _Encoder(line.encoding.open(), parts.begin())
-            segment.add(frame, picture, reused=again)
-            if (number + 1) % length == 0:
-                parts.segments.append(segment.finish())
-                segment = None
+        with contextlib.closing(results):
+            for (number, frame), picture, again in results:
+                line.progress("upscaling", number, total)
+                segment = segment or _Encoder(line.encoding.open(), parts.begin())
+                segment.add(frame, picture, reused=again)
+                if (number + 1) % length == 0:
+                    parts.segments.append(segment.finish())
+                    segment = None
         if segment is not None:
             parts.segments.append(segment.finish())
     finally:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -424,3 +425,12 @@ def test_a_gif_becomes_a_video(tmp_path: Path) -> None:
     assert found.times == [0, Fraction(1, 10), Fraction(15, 100)]
     assert found.colour[1] == 1
     assert abs(found.images[2].astype(int) - upscale_bicubic(moving(2), 2)).mean() < 4
+
+
+def test_no_thread_outlives_a_stopped_call(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "in.mp4", Recipe(), range(23))
+    before = threading.active_count()
+    with pytest.raises(StopError) as caught:
+        stopped(request(source, tmp_path / "out.mp4"), 5, StopError())
+    assert caught.value.__traceback__ is not None  # it holds the frames of the call
+    assert threading.active_count() == before
