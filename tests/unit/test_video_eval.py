@@ -267,6 +267,7 @@ class _Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> type[_Engine]:
     monkeypatch.setattr("edgesr.quality.reader.open_engine", lambda _spec, _threads=None: _Engine())
+    monkeypatch.setattr("edgesr.quality.reader.reads_in_copies", lambda _spec: True)
     monkeypatch.setattr(
         video_module, "open_reader", lambda spec, threads, **_: Reader(spec, threads)
     )
