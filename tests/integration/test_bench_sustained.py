@@ -150,7 +150,8 @@ def test_ctrl_c_keeps_segments_and_resume_begins_the_series_anew(
     assert begun.returncode == 130
     run = workspace.run()
     before = [(r.status, r.segment.number) for r in run.records() if r.segment]
-    assert before == [("ok", 0), ("ok", 1), ("aborted", 2)]
+    kept = [("ok", 0), ("ok", 1)]  # the third was running, or was about to begin
+    assert before in (kept, [*kept, ("aborted", 2)])
     torn = series_of(run)
     assert (torn.whole, torn.holds) == (False, False)
     resume = [*command(workspace)[:-4], "--resume", str(run.path)]
