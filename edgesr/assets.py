@@ -25,6 +25,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _EDITABLE = {  # beside the package in a checkout, below _assets in a wheel
     "devices": "devices",
     "suites": "benchmarks/suites",
+    "criteria": "benchmarks/criteria",
     "android_bench": "android_bench",
 }
 _INTERNAL = {"recipes": "train/recipes", "weights": "models/weights"}
@@ -37,7 +38,7 @@ def asset_folder(kind: str) -> Path:
     """Folder that holds the assets of one kind.
 
     Args:
-        kind: ``devices``, ``suites``, ``android_bench``, ``recipes`` or ``weights``.
+        kind: ``devices``, ``suites``, ``criteria``, ``android_bench``, ``recipes`` or ``weights``.
     """
     if kind in _INTERNAL:
         return _PACKAGE / _INTERNAL[kind]

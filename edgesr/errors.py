@@ -22,6 +22,7 @@ The tree is the documentation of the exit codes:
     ├── MissingExtraError          9   an optional package is not installed
     ├── SomeJobsFailedError       10   a run with good and failed jobs
     ├── NoWinnerError             11   no candidate meets the criteria
+    ├── RegressionError           12   a run is worse than another by more than was allowed
     └── Interrupted              130   Ctrl-C
 """
 
@@ -162,6 +163,12 @@ class NoWinnerError(EdgesrError):
     """No candidate meets the criteria."""
 
     exit_code = 11
+
+
+class RegressionError(EdgesrError):
+    """A run is worse than the one it is compared with, by more than was allowed."""
+
+    exit_code = 12
 
 
 class Interrupted(EdgesrError):  # noqa: N818 - named as users say it

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgesr.device.profile import tier_of
+
 
 @dataclass(frozen=True)
 class DeviceFacts:
@@ -26,6 +28,12 @@ class DeviceFacts:
     def unlisted(self) -> bool:
         """Whether no device profile matched it."""
         return self.facts.get("listed") is False
+
+    @property
+    def device_class(self) -> str:
+        """Its tier: ``budget``, ``mid``, ``flagship``, ``host``, or ``unlisted``."""
+        slug = self.facts.get("profile")
+        return tier_of(slug if isinstance(slug, str) else "host" if self.name == "host" else "")
 
     @property
     def model(self) -> str:

@@ -13,7 +13,7 @@ from edgesr.analysis.devices import DeviceFacts, devices_of, mapping, number
 from edgesr.analysis.legibility import TEXT_NUMBERS, baselines, text_part
 from edgesr.analysis.operations import operations_text
 from edgesr.analysis.trust import Finding, place_findings, weigh
-from edgesr.results.records import DeviceState, Job, Record, Segment
+from edgesr.results.records import DeviceState, Interval, Job, Record, Segment
 from edgesr.results.store import RunFolder
 
 LONGEST_US = 3600e6
@@ -73,14 +73,16 @@ def known(rows: Sequence[Row], name: str) -> list[Any]:
 
 COLUMNS = (
     "run", "key", "candidate", "name", "variant", "arch", "scale", "parameters", "macs",
-    "input", "size_bytes", "device", "device_label", "simulated", "listed", "delegate", "threads",
+    "input", "size_bytes", "device", "device_label", "device_class", "simulated", "listed",
+    "delegate", "threads",
     "pace_fps", "rounds_planned", "round", "series", "segment", "segment_s", "status", "reason",
     "cause", "trust", "trust_reasons",
-    "outcome", "nodes_delegated", "nodes_total", "partitions",
+    "outcome", "nodes_delegated", "nodes_total", "partitions", "refused_ops",
     "latency_ms", "latency_from", "latency_avg_ms", "latency_min_ms", "latency_max_ms",
     "latency_p95_ms",
     "inferences", "init_ms", "init_kind", "memory_init_mb", "memory_mb", "memory_peak_mb",
-    "memory_pss_mb", "psnr_y", "ssim_y", "reference_psnr_db", "reference_max_abs", "floor_db",
+    "memory_pss_mb", "psnr_y", "psnr_y_low", "psnr_y_high", "ssim_y", "ssim_y_low",
+    "ssim_y_high", "reference_psnr_db", "reference_max_abs", "floor_db",
     "scored_images", "bicubic_psnr_y", "bicubic_ssim_y", *TEXT_NUMBERS, "ocr", "bicubic_cer",
     "truth_cer", "temperature_before_c",
     "temperature_after_c", "cpu_temperature_before_c", "cpu_temperature_after_c",
@@ -151,6 +153,7 @@ def _job_part(
         "size_bytes": number(manifest.get("size_bytes"), least=0),
         "device": device,
         "device_label": known.label,
+        "device_class": known.device_class,
         "simulated": known.simulated,
         "listed": not known.unlisted,
         "delegate": delegate,
@@ -210,6 +213,7 @@ def _round_part(record: Record) -> dict[str, Any]:
         "nodes_delegated": number(verdict.nodes_delegated if verdict else None, least=0),
         "nodes_total": number(verdict.nodes_total if verdict else None, least=0),
         "partitions": number(verdict.partitions if verdict else None, least=0),
+        "refused_ops": " ".join(verdict.refused_ops) if verdict else "",
         "latency_ms": typical / 1e3,
         "latency_from": source,
         "latency_avg_ms": number(latency.avg if latency else None, least=0) / 1e3,
@@ -254,13 +258,21 @@ def _quality_part(record: Record) -> dict[str, Any]:
     quality = record.accuracy
     return {
         "psnr_y": number(quality.psnr_y if quality else None),
+        **_ends("psnr_y", quality.psnr_y_interval if quality else None),
         "ssim_y": number(quality.ssim_y if quality else None),
+        **_ends("ssim_y", quality.ssim_y_interval if quality else None),
         "reference_psnr_db": number(quality.reference_psnr_db if quality else None),
         "reference_max_abs": number(quality.reference_max_abs if quality else None, least=0),
         "floor_db": number(quality.floor_db if quality else None),
         "scored_images": number(quality.images if quality else None, least=0),
         **text_part(quality),
     }
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float]:
+    """Both ends of a mean's interval over the pictures."""
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return {f"{name}_low": number(low), f"{name}_high": number(high)}
 
 
 def _condition_part(before: DeviceState, after: DeviceState) -> dict[str, float]:

@@ -13,6 +13,7 @@ from edgesr.analysis.doubts import JobDoubt, job_doubts
 from edgesr.analysis.legibility import TEXT_NUMBERS
 from edgesr.analysis.operations import OpCost, costs
 from edgesr.analysis.rows import Row, known
+from edgesr.analysis.statistics import median_interval
 from edgesr.analysis.trust import DISQUALIFYING, Grade, Trust, place_findings, weigh
 
 _WORST_FIRST = ("fallback", "unknown", "partial", "full")
@@ -35,6 +36,8 @@ class JobSummary:
     size_bytes: float
     device: str
     device_label: str
+    device_class: str
+    """Tier of the device's profile: ``budget``, ``mid``, ``flagship``, ``host``, ``unlisted``."""
     simulated: bool
     """Whether a stand-in phone ran it: the times are of the machine behind it."""
     delegate: str
@@ -52,15 +55,29 @@ class JobSummary:
     nodes_delegated: float
     nodes_total: float
     partitions: float
+    refused_ops: tuple[str, ...]
+    """Operations that the delegate refused, in any round."""
     rounds: int
     """Good rounds: what the latency is taken over."""
     rounds_planned: float
+    round_ms: dict[int, float]
+    """Round -> its median: what jobs of one run are compared by."""
     median_ms: float
     """Median of the rounds' medians."""
+    median_low_ms: float
+    """Lower end of its 95 % interval over rounds; NaN where there are too few."""
+    median_high_ms: float
     fastest_ms: float
     """Smallest of the rounds' medians."""
     slowest_ms: float
     """Largest of the rounds' medians."""
+    p95_ms: float
+    """Median over rounds of what 95 % of a round's inferences are not slower than; NaN where the
+    tool doesn't tell."""
+    p95_low_ms: float
+    p95_high_ms: float
+    longest_ms: float
+    """Of all inferences of all rounds."""
     init_ms: float
     """Of rounds that don't tell cold from warm."""
     init_cold_ms: float
@@ -79,7 +96,13 @@ class JobSummary:
     temperature_after_c: float
     """Highest after any good round, °C."""
     psnr_y: float
+    """Mean over pictures, with the ends of its 95 % interval; NaN in older runs, and of one
+    picture."""
+    psnr_y_low: float
+    psnr_y_high: float
     ssim_y: float
+    ssim_y_low: float
+    ssim_y_high: float
     bicubic_psnr_y: float
     bicubic_ssim_y: float
     reference_psnr_db: float
@@ -177,9 +200,10 @@ def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
     """The summaries as a table with plain cells, one row per job, for a CSV file."""
     table = [
         {
-            **asdict(job),
+            **{name: value for name, value in asdict(job).items() if name != "round_ms"},
             "statuses": "; ".join(f"{name} {count}" for name, count in job.statuses.items()),
             "reasons": " | ".join(job.reasons),
+            "refused_ops": " ".join(job.refused_ops),
             "profile": "; ".join(f"{c.op} x{c.nodes}: {c.ms:.4g} ms" for c in job.profile),
             "doubts": " ".join(doubt.code for doubt in job.doubts),
             "trust_reasons": " ".join(job.trust_reasons),
@@ -217,6 +241,7 @@ def summarise_job(group: Sequence[Row]) -> JobSummary:
     statuses = dict(Counter(str(row["status"]) for row in group).most_common())
     outcome, verdict = _worst_verdict(good or group)
     doubts = job_doubts(group, good)
+    time, late = median_interval(times), median_interval(known(good, "latency_p95_ms"))
     trust = job_trust(statuses, outcome, doubts, measured=bool(good))
     fields: dict[str, Any] = {
         **{name: str(first[name]) for name in _TEXTS},
@@ -236,7 +261,15 @@ def summarise_job(group: Sequence[Row]) -> JobSummary:
         cause=next((str(cause) for cause in reversed(known(group, "cause")) if cause), None),
         outcome=outcome,
         rounds=len(good),
-        median_ms=_middle(good, "latency_ms"),
+        refused_ops=_refused(group),
+        round_ms={int(row["round"]): row["latency_ms"] for row in good if known([row], "round")},
+        median_ms=time.value,
+        median_low_ms=time.low,
+        median_high_ms=time.high,
+        p95_ms=late.value,
+        p95_low_ms=late.low,
+        p95_high_ms=late.high,
+        longest_ms=max(known(good, "latency_max_ms"), default=math.nan),
         fastest_ms=min(times, default=math.nan),
         slowest_ms=max(times, default=math.nan),
         reference_psnr_db=_reference(group),
@@ -269,18 +302,24 @@ def job_trust(
 
 
 _TEXTS = ("run", "key", "candidate", "name", "variant", "arch", "input", "device",
-          "device_label", "delegate")  # fmt: skip
+          "device_label", "device_class", "delegate")  # fmt: skip
 _CONSTANTS = ("scale", "size_bytes", "threads", "rounds_planned", "bicubic_psnr_y",
               "bicubic_ssim_y", "bicubic_cer", "truth_cer")  # fmt: skip
 _MIDDLES = ("memory_init_mb", "memory_mb", "memory_peak_mb", "memory_pss_mb")
 _HIGHEST = ("temperature_before_c", "temperature_after_c")
-_QUALITIES = ("psnr_y", "ssim_y", "reference_max_abs", *TEXT_NUMBERS)
+_QUALITIES = ("psnr_y", "psnr_y_low", "psnr_y_high", "ssim_y", "ssim_y_low", "ssim_y_high",
+              "reference_max_abs", *TEXT_NUMBERS)  # fmt: skip
 
 
 def _middle(rows: Sequence[Row], name: str) -> float:
     """The median of what is known of a column."""
     found = known(rows, name)
     return float(median(found)) if found else math.nan
+
+
+def _refused(group: Sequence[Row]) -> tuple[str, ...]:
+    names = (name for cell in known(group, "refused_ops") for name in str(cell).split())
+    return tuple(dict.fromkeys(names))
 
 
 def _init(good: Sequence[Row]) -> dict[str, float]:

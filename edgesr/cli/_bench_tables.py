@@ -178,7 +178,7 @@ def _text_document(job: "JobSummary") -> dict[str, Any]:
 
 
 def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"], *, fleet: bool) -> None:
-    from edgesr.report.text import figures, fixed
+    from edgesr.text import figures, fixed
 
     scored = any(math.isfinite(job.psnr_y) for job in jobs)
     columns = [*(["device"] if fleet else []), "asked for", "#ms", "#range", "#init ms", "#MiB"]
@@ -205,7 +205,7 @@ def _print_series(terminal: "Terminal", series: Sequence["Series"]) -> None:
 
 
 def _device(job: "JobSummary") -> str:
-    from edgesr.report.text import short
+    from edgesr.text import short
 
     return short(job.device_label, 48)
 
@@ -218,7 +218,7 @@ def _asked(job: "JobSummary") -> str:
 
 def _init(job: "JobSummary") -> str:
     """Cold and warm where they are told apart, else one number."""
-    from edgesr.report.text import figures
+    from edgesr.text import figures
 
     kinds = ((job.init_cold_ms, "cold"), (job.init_warm_ms, "warm"))
     known = [f"{figures(ms)} {kind}" for ms, kind in kinds if math.isfinite(ms)]
@@ -226,7 +226,7 @@ def _init(job: "JobSummary") -> str:
 
 
 def _range(job: "JobSummary") -> str:
-    from edgesr.report.text import NONE, figures
+    from edgesr.text import NONE, figures
 
     return f"{figures(job.fastest_ms)}–{figures(job.slowest_ms)}" if job.rounds > 1 else NONE
 
@@ -242,8 +242,8 @@ def _came_to(job: "JobSummary") -> str:
 
 def _remarks(jobs: Sequence["JobSummary"], *, fleet: bool) -> list[str]:
     """Why rounds are bad, and what to doubt: one line for each cause, with the first's numbers."""
-    from edgesr.report.text import clean, plural
     from edgesr.report.wording import ONCE, doubt_words
+    from edgesr.text import clean, plural
 
     causes: dict[str, list[tuple[str, str]]] = {}
     for job in jobs:

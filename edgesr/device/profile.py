@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -58,6 +58,9 @@ class Profile(Config):
     match: dict[str, str] = Field(default_factory=dict)
     """Property -> regular expression; all must fit, each the whole value, in upper or lower
     case. Not used for the host."""
+    tier: Literal["budget", "mid", "flagship", "host"] | None = None
+    """Class of the device: phones of one class get one choice of a model. None is a class of its
+    own, ``unlisted``."""
     soc: str | None = None
     gpu: str | None = None
     cores: Annotated[int, Field(ge=1, le=32)] | None = None
@@ -103,6 +106,17 @@ def phone_profiles() -> tuple[Profile, ...]:
         ConfigError: When a file does not hold.
     """
     return tuple(_load(slug) for slug in asset_names("devices") if slug != _HOST)
+
+
+def tier_of(slug: str) -> str:
+    """The class of the devices with this profile, ``unlisted`` where nobody said.
+
+    Args:
+        slug: As `DeviceInfo.profile` and ``run.json`` tell it.
+    """
+    known = next((one for one in phone_profiles() if one.slug == slug), None)
+    found = host_profile() if slug == _HOST else known
+    return (found.tier if found else None) or UNLISTED
 
 
 def profile_for(props: Mapping[str, str], among: Iterable[Profile] | None = None) -> Profile:

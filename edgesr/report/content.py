@@ -7,7 +7,7 @@ from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.sustained import Series
 from edgesr.report.crops import Scene
 from edgesr.report.integer import Comparison
-from edgesr.report.text import Markup
+from edgesr.report.markup import Markup
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
 from edgesr.data.images import read_image
 from edgesr.errors import EdgesrError
-from edgesr.report.text import figures, fixed, plural, short
 from edgesr.report.wording import delegate_words, status_words
+from edgesr.text import figures, fixed, plural, short
 
 Image = NDArray[np.uint8]
 """H, W, 3 RGB."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from edgesr.analysis.devices import DeviceFacts, devices_of, mapping, number
 from edgesr.analysis.rows import RunData
-from edgesr.report.text import NONE, Markup, clean, element, join, join_known, short
+from edgesr.report.markup import Markup, element, join
 from edgesr.report.wording import SIMULATED, UNLISTED
+from edgesr.text import NONE, clean, join_known, short
 
 
 def devices(runs: Sequence[RunData]) -> list[DeviceFacts]:

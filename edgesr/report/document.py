@@ -12,13 +12,14 @@ from edgesr.report.content import Content, PlotOnPage
 from edgesr.report.crops import Scene
 from edgesr.report.devices import devices, devices_section, notice
 from edgesr.report.integer import TITLE, integer_section
+from edgesr.report.markup import Markup, element, join
 from edgesr.report.provenance import candidate_facts, run_facts
 from edgesr.report.results import results
 from edgesr.report.sustained import ANCHOR as PACE
 from edgesr.report.sustained import TITLE as PACE_TITLE
 from edgesr.report.sustained import sustained_section
 from edgesr.report.table import html_table
-from edgesr.report.text import Markup, element, join, plural, short
+from edgesr.text import plural, short
 
 GENERATOR = "edgesr report"
 """How a page is recognised as ours."""

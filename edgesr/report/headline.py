@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.legibility import best_read, reading_sentence
-from edgesr.report.text import clean, figures, fixed, join_known, plural, short
 from edgesr.report.wording import delegate_words, doubt_words, node_words
+from edgesr.text import clean, figures, fixed, join_known, plural, short
 
 NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from edgesr.analysis.devices import mapping, number
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
+from edgesr.report.markup import Markup, element
 from edgesr.report.table import markdown_cell
-from edgesr.report.text import Markup, count, element, figures, plural, short
 from edgesr.report.wording import delegate_words, node_words, verdict_words
 from edgesr.results.manifest import VARIANTS
+from edgesr.text import count, figures, plural, short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.text import NONE, fixed, plural, short
 from edgesr.results.records import FEWEST_IMAGES
+from edgesr.text import NONE, fixed, plural, short
 
 
 def cer_words(job: JobSummary) -> str:

@@ -16,7 +16,7 @@ from edgesr.report.document import GENERATOR, document
 from edgesr.report.figures.registry import Frame, Plot, all_plots
 from edgesr.report.integer import compare
 from edgesr.report.markdown import markdown_report
-from edgesr.report.text import Markup
+from edgesr.report.markup import Markup
 from edgesr.results.store import RunFolder
 
 WIDE, NARROW = Frame(1040), Frame(350)

@@ -6,7 +6,7 @@ from typing import Any
 from edgesr.analysis.devices import devices_of, mapping
 from edgesr.analysis.rows import RunData
 from edgesr.report.devices import device_line
-from edgesr.report.text import clean, join_known, plural, short
+from edgesr.text import clean, join_known, plural, short
 
 Facts = list[tuple[str, str]]
 """(what, value) in the order of the page."""

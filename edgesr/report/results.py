@@ -6,9 +6,10 @@ from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade
 from edgesr.report.headline import NO_CRITERIA, headline, panels
 from edgesr.report.integer import Comparison, integer_findings
+from edgesr.report.markup import Markup, element
 from edgesr.report.table import doubt_reasons, grade
-from edgesr.report.text import Markup, element, plural, short
 from edgesr.report.wording import NOT_AN_APP, TRUST_LEGEND, delegate_words
+from edgesr.text import plural, short
 
 
 def results(

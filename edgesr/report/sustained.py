@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgesr.analysis.sustained import DONE, SegmentSummary, Series, typical
-from edgesr.report.text import Markup, element, figures, plural, short
+from edgesr.report.markup import Markup, element
 from edgesr.report.wording import delegate_words, doubt_words, status_words
+from edgesr.text import figures, plural, short
 
 TITLE, ANCHOR = "Sustained frame rate", "pace"
 EXPLAINED = (

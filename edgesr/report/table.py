@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade, severity
 from edgesr.report.legibility import against_bicubic_words, against_reference_words, cer_words
-from edgesr.report.text import NONE, Markup, count, element, figures, fixed, join, short
+from edgesr.report.markup import Markup, element, join
 from edgesr.report.wording import (
     TRUST_LEGEND,
     delegate_words,
@@ -16,6 +16,7 @@ from edgesr.report.wording import (
     status_words,
     verdict_words,
 )
+from edgesr.text import NONE, count, figures, fixed, short
 
 
 @dataclass(frozen=True)

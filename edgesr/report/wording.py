@@ -4,7 +4,7 @@ import math
 
 from edgesr.analysis.doubts import JobDoubt
 from edgesr.analysis.summary import JobSummary
-from edgesr.report.text import NONE, clean, plural
+from edgesr.text import NONE, clean, plural
 
 NOT_AN_APP = (
     "Latency of a command-line program is not that of an app: schedulers treat both differently."

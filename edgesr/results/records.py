@@ -116,7 +116,10 @@ class Accuracy(_Part):
     """Quality of the pixels that the device itself produced."""
 
     psnr_y: float | None = None
+    psnr_y_interval: "Interval | None" = None
+    """Over the pictures; of those whose PSNR is finite."""
     ssim_y: float | None = None
+    ssim_y_interval: "Interval | None" = None
     reference_psnr_db: float | None = None
     """Against the fp32 reference's pixels; None when not one value differs."""
     reference_max_abs: float | None = None

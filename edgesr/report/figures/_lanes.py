@@ -26,8 +26,8 @@ from edgesr.report.figures._style import (
 )
 from edgesr.report.figures.registry import Frame
 from edgesr.report.headline import first_panels, panels
-from edgesr.report.text import figures, short
 from edgesr.report.wording import delegate_base, delegate_words, split_placed
+from edgesr.text import figures, short
 
 MOST_GROUPS = 30
 """Candidates drawn per panel; the others stand in the table."""

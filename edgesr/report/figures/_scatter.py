@@ -23,8 +23,8 @@ from edgesr.report.figures._style import (
 )
 from edgesr.report.figures.registry import Frame
 from edgesr.report.headline import first_panels, panels
-from edgesr.report.text import short
 from edgesr.results.manifest import VARIANTS
+from edgesr.text import short
 
 HEIGHT, AXIS, LEFT = 340, 48, 46
 TITLE = 46

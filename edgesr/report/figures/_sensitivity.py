@@ -24,7 +24,7 @@ from edgesr.report.figures._style import (
     to_png,
     to_svg,
 )
-from edgesr.report.text import short
+from edgesr.text import short
 
 _WIDTH, _LANE, _LABELS, _RIGHT = 860, 18, 190, 110
 _TITLE, _AXIS, _CURVE, _KEYS = 56, 44, 220, 24

@@ -18,8 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from edgesr.report.text import short
 from edgesr.report.wording import delegate_base, delegate_words, split_placed
+from edgesr.text import short
 
 PIXELS_PER_INCH = 72  # an SVG point is then one CSS pixel of the page
 LEGEND_LINE, LEGEND_TYPE = 20, 10.5

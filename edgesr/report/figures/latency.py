@@ -12,8 +12,8 @@ from edgesr.report.figures._lanes import (
     variant_words,
 )
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.text import figures, plural, short
 from edgesr.report.wording import delegate_words
+from edgesr.text import figures, plural, short
 
 
 @plot(

@@ -12,7 +12,7 @@ from edgesr.report.figures._lanes import (
     variant_words,
 )
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.text import fixed, plural
+from edgesr.text import fixed, plural
 
 
 @plot(

@@ -15,8 +15,8 @@ from edgesr.report.figures._lanes import (
 )
 from edgesr.report.figures.registry import Drawing, Frame, plot
 from edgesr.report.headline import first_panels, panels
-from edgesr.report.text import figures, fixed, plural, short
 from edgesr.report.wording import delegate_words
+from edgesr.text import figures, fixed, plural, short
 
 TOP = 5
 """Kinds of operations drawn per job; the others are added up."""

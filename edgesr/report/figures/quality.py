@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.figures._scatter import Scatter, draw_scatter
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.text import plural
+from edgesr.text import plural
 
 _PSNR = Scatter(
     axis="PSNR-Y, dB",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.figures._lanes import Group, Lane, LanePlot, draw_lanes, unique_names
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.text import figures, plural
+from edgesr.text import figures, plural
 
 MOST = 40
 

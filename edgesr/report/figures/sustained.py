@@ -12,8 +12,8 @@ from edgesr.analysis.sustained import SegmentSummary, Series
 from edgesr.report.figures._style import INK, MUTED, PAPER, delegate_colour, new_figure, place_axes
 from edgesr.report.figures.registry import Drawing, Frame, series_plot
 from edgesr.report.sustained import place, sentence
-from edgesr.report.text import figures, plural, short
 from edgesr.report.wording import delegate_words
+from edgesr.text import figures, plural, short
 
 MOST = 12
 """Series drawn; the others stand in the list."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.figures._lanes import Lane, draw_lanes, lane_plot, variant_words
 from edgesr.report.figures.registry import Drawing, Frame, plot
-from edgesr.report.text import plural
+from edgesr.text import plural
 
 
 @plot(

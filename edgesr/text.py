@@ -1,40 +1,10 @@
-"""Numbers and foreign text as the report shows them, and HTML that escapes by itself."""
+"""Numbers and foreign text as people read them, on the page, in tables and in sentences."""
 
-import html
 import math
 import unicodedata
 
 NONE = "–"
 """What stands where there is no number."""
-
-
-class Markup(str):
-    """Text that is HTML already; every other string is escaped by `element`."""
-
-    __slots__ = ()
-
-
-def element(name: str, *children: str, **attributes: str | None) -> Markup:
-    """One HTML element.
-
-    Args:
-        name: Tag name.
-        children: `Markup` is taken as it is, other text is escaped.
-        attributes: ``class_`` stands for ``class``, ``data_v`` for ``data-v``; None leaves out.
-    """
-    given = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(clean(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
-    if name in {"img", "meta", "br", "source"}:
-        return Markup(f"<{name}{given}>")
-    return Markup(f"<{name}{given}>{join(*children)}</{name}>")
-
-
-def join(*children: str) -> Markup:
-    """Children side by side; what is not `Markup` is escaped."""
-    return Markup("".join(c if isinstance(c, Markup) else html.escape(clean(c)) for c in children))
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,1 @@
+"""A selected candidate -> an Android app's assets, or a model hub."""

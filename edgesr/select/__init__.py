@@ -1,0 +1,1 @@
+"""Measurements and written criteria -> which candidate, on which delegate, and why not the others."""
