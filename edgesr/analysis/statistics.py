@@ -174,7 +174,7 @@ def _interpolation(n: int) -> tuple[int, float]:
     The interval between the samples of index r and n - 1 - r holds the median with probability
     1 - 2 P(B <= r), B binomial of n coins.
     """
-    coins = [math.comb(n, heads) / 2**n for heads in range(n + 1)]
+    coins = [math.comb(n, heads) * 0.5**n for heads in range(n + 1)]
 
     def level(rank: int) -> float:
         return 1.0 - 2 * sum(coins[: rank + 1])
