@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from edgesr.analysis.clumps import outliers, two_clumps
 from edgesr.analysis.drift import LOWER_CLOCK, SLOWER, fall, rise
 from edgesr.analysis.rows import Row, known
 from edgesr.analysis.trust import severity
@@ -36,7 +37,9 @@ def job_doubts(rows: Sequence[Row], good: Sequence[Row]) -> tuple[JobDoubt, ...]
     of_rounds = _round_doubts(rows)
     found = [*_device_doubts(good), *_pixel_doubts(rows)]
     if good:
-        found += [*_sample_doubts(good), *_trend_doubts(good)]
+        trends = _trend_doubts(good)
+        drifts = any(doubt.code == "drift" for doubt in trends)
+        found += [*_sample_doubts(good), *trends, *([] if drifts else _clump_doubts(good))]
     told = {doubt.code for doubt in of_rounds}
     return (*of_rounds, *(doubt for doubt in found if doubt.code not in told))
 
@@ -89,6 +92,22 @@ def _sample_doubts(good: Sequence[Row]) -> list[JobDoubt]:
     if len(set(known(good, "outcome"))) > 1:
         doubts.append(JobDoubt("verdict_varies", {}, 0))
     return doubts
+
+
+def _clump_doubts(good: Sequence[Row]) -> list[JobDoubt]:
+    """Two clumps of rounds, else rounds that lie apart; a drift would explain both."""
+    times = [float(row["latency_ms"]) for row in good]
+    clumps = two_clumps(times)
+    if clumps is not None:
+        numbers = {
+            "percent": round(100 * clumps.apart), "slow": clumps.slow, "rounds": len(times),
+        }  # fmt: skip
+        return [JobDoubt("bimodal", numbers, 0)]
+    far = outliers(times)
+    if not far:
+        return []
+    numbers = {"percent": round(100 * far[0]), "far": len(far), "rounds": len(times)}
+    return [JobDoubt("outliers", numbers, 0)]
 
 
 def _trend_doubts(good: Sequence[Row]) -> list[JobDoubt]:

@@ -44,6 +44,11 @@ def _rested(numbers: Mapping[str, Any]) -> Grade:
     return "C" if percent > 33 else "B" if percent > 10 else "A"
 
 
+def _outliers(numbers: Mapping[str, Any]) -> Grade:
+    """Up to a fifth of the rounds moves neither the median nor its interval much."""
+    return "B" if _number(numbers.get("far")) > 0.2 * _number(numbers.get("rounds")) else "A"
+
+
 SEVERITY: dict[str, _Weight] = {
     # where and whether it ran (`place_findings`)
     "status_failed": "C",
@@ -85,6 +90,8 @@ SEVERITY: dict[str, _Weight] = {
     "verdict_varies": "C",
     "drift": _c_above("percent", 15),
     "clock_drift": "C",
+    "bimodal": _c_above("percent", 50),
+    "outliers": _outliers,
     # over a paced series
     "rested": _rested,
     "series_torn": "B",

@@ -18,7 +18,7 @@ from edgesr.bench.legibility import Pending
 from edgesr.bench.pictures import Pictures
 from edgesr.bench.reference import Difference, Maker, References, Values
 from edgesr.bench.scenes import Scene
-from edgesr.bench.scores import PictureScore, mean_scores, text_part
+from edgesr.bench.scores import PictureScore, quality_part, text_part
 from edgesr.data.images import write_png
 from edgesr.errors import InputError
 from edgesr.files import write_text
@@ -142,9 +142,8 @@ class Scorer:
         if text and judge is not None:
             text["ocr"] = OcrEngine.model_validate(judge.engine())
         compared = difference.pictures == len(scored)
-        quality: dict[str, Any] = mean_scores([(one.psnr_y, one.ssim_y) for one in scored])
         return Accuracy(
-            **quality,
+            **quality_part(scored),
             reference_psnr_db=difference.psnr_db() if compared else None,
             reference_max_abs=difference.largest if compared else None,
             floor_db=floor_db(candidate) if compared else None,

@@ -30,6 +30,7 @@ from edgesr.bench.op_pass import measure_ops
 from edgesr.bench.outcome import Reading, read_launch
 from edgesr.bench.pixel_doubts import pixel_doubts
 from edgesr.bench.plan import Turn
+from edgesr.bench.rounds import Precision
 from edgesr.bench.series import (
     FINAL,
     answered_turns,
@@ -107,6 +108,7 @@ class Measurement:
         records = [r for r in run.records() if r.job is not None and r.job.device == self.device]
         self.state.answered = answered_turns(records, self.suite)
         self.series = next_series(records)
+        self.precision = Precision(self.suite, records)
         for record in records:
             if record.job is not None:
                 self._restore(record, record.job)
@@ -157,7 +159,8 @@ class Measurement:
     def _is_over(self, turn: Turn) -> bool:
         key, state = turn.job.key, self.state
         given_up = state.failures[key] >= self.suite.stop.failures
-        return (key, turn.round) in state.answered or key in state.refused or given_up
+        ended = key in state.refused or given_up or self.precision.enough(key)
+        return ended or (key, turn.round) in state.answered
 
     def _in_series(self, turn: Turn) -> bool:
         """Whether the turn goes on with a series, which must not rest."""
@@ -181,6 +184,7 @@ class Measurement:
         """Measures one turn and appends its record; the device then forgets it."""
         record = self._record(turn)
         self.run.append(record)
+        self.precision.add(record)
         self.temperature_c = record.after.temperature_c if record.after else self.temperature_c
         key, state = turn.job.key, self.state
         state.answered.add((key, turn.round))
@@ -256,9 +260,8 @@ class Measurement:
             log=LogFile(path=path, sha256=digest),
         )
         missing = turn.job.key not in self.state.extras_done
-        if record.status == "ok" and missing and self._ends(turn):
-            record = self._with_extras(record, turn, launch)
-        return record
+        extras = record.status == "ok" and missing and self._ends(turn)
+        return self._with_extras(record, turn, launch) if extras else record
 
     def _around(self, turn: Turn, done: Executed) -> list[Doubt]:
         """What the device's state makes doubtful; a series may get hot, but not begin so."""

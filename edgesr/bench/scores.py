@@ -58,6 +58,22 @@ def mean_scores(scores: Sequence[tuple[float, float]]) -> dict[str, float | None
     }
 
 
+def quality_part(pictures: Sequence[PictureScore]) -> dict[str, Any]:
+    """A record's fields about PSNR and SSIM; intervals where two pictures or more tell them."""
+    columns = {
+        "psnr_y": [one.psnr_y for one in pictures if math.isfinite(one.psnr_y)],
+        "ssim_y": [one.ssim_y for one in pictures],
+    }
+    return {
+        **mean_scores([(one.psnr_y, one.ssim_y) for one in pictures]),
+        **{
+            f"{name}_interval": _interval(bootstrap_mean(values).to_dict())
+            for name, values in columns.items()
+            if len(values) > 1
+        },
+    }
+
+
 def mean_text(scores: Sequence[TextScore]) -> dict[str, float]:
     """Mean CER, word recall and confidence; nothing when nothing was read."""
     if not scores:

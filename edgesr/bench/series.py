@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from edgesr.bench.doubts import Code
 from edgesr.bench.header import Plan
 from edgesr.bench.plan import Turn, schedule
+from edgesr.bench.rounds import Precision
 from edgesr.bench.suite import Suite
 from edgesr.results.records import Doubt, Job, Record, Segment
 from edgesr.results.store import RunFolder
@@ -43,10 +44,13 @@ def unfinished(run: RunFolder, plan: Plan) -> set[str]:
     records = run.records()
     answered = answered_turns(records, plan.suite)
     refused = {r.job.key for r in records if r.job and r.status == "refused"}
+    precision = Precision(plan.suite, records)
     return {
         turn.job.device
         for turn in turns_of(plan.jobs, plan.suite)
-        if turn.job.key not in refused and (turn.job.key, turn.round) not in answered
+        if turn.job.key not in refused
+        and not precision.enough(turn.job.key)
+        and (turn.job.key, turn.round) not in answered
     }
 
 

@@ -12,6 +12,11 @@ from edgesr.config import Config, load_config, parse_config
 from edgesr.device.profile import Fit
 from edgesr.results.records import Fps
 
+LEAST_ROUNDS = 5
+"""Rounds of which a median has a 95 % interval that rests on no assumption."""
+MOST_ROUNDS = 30
+"""After so many, a job that is still not known well enough gets no more."""
+
 Size = Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]
 
 
@@ -55,7 +60,10 @@ class Suite(Config):
     pace: Pace | None = None
     """Frames at a fixed rate; rounds, num_runs, min_secs and max_secs then follow from it."""
     rounds: Annotated[int, Field(ge=1, le=1000)]
-    """Launches per job."""
+    """Launches per job; with ``until_pct`` the most."""
+    until_pct: Annotated[float, Field(gt=0, le=50)] | None = None
+    """A job gets no further round once its median is known to so many per cent: both ends of its
+    95 % interval lie within them."""
     num_runs: Annotated[int, Field(ge=1)]
     """Inferences per launch, at least, unless max_secs ends them."""
     min_secs: Annotated[float, Field(ge=0)]
@@ -95,7 +103,16 @@ class Suite(Config):
     def _has_time(self) -> Self:
         if self.pace is not None and self.timeout_s <= self.pace.seconds:
             raise ValueError("timeout_s must be longer than a segment of [pace]")
+        if self.until_pct is not None and self.pace is not None:
+            raise ValueError("until_pct does not go with [pace]: a series has a fixed length")
+        if self.until_pct is not None and self.rounds < LEAST_ROUNDS:
+            raise ValueError(f"until_pct needs {LEAST_ROUNDS} rounds or more to tell anything")
         return self
+
+    @property
+    def least_rounds(self) -> int:
+        """Good rounds that each job gets at least."""
+        return self.rounds if self.until_pct is None else LEAST_ROUNDS
 
     def paced(self, fps: Sequence[float] | None = None, minutes: float | None = None) -> "Suite":
         """The suite with another pace.

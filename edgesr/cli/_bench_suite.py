@@ -19,6 +19,7 @@ class SuiteOptions:
     rounds: int | None = None
     fps: str | None = None
     minutes: float | None = None
+    until: str | None = None
 
 
 def chosen_suite(name: str | None, options: SuiteOptions) -> "Suite":
@@ -40,16 +41,37 @@ def chosen_suite(name: str | None, options: SuiteOptions) -> "Suite":
         suite = suite.model_copy(update={"threads": _threads(options.threads)})
     fps = None if options.fps is None else _rates(options.fps)
     if suite.pace is not None:
-        if options.rounds is not None:
-            hint = "say how long with --minutes"
-            raise UsageError(f"--rounds does not go with the paced suite {name}", hint=hint)
+        for option, value in (("--rounds", options.rounds), ("--until", options.until)):
+            if value is not None:
+                hint = "say how long with --minutes"
+                raise UsageError(f"{option} does not go with the paced suite {name}", hint=hint)
         return suite.paced(fps, options.minutes)
     if fps is not None or options.minutes is not None:
         raise UsageError(
             f"--fps and --minutes are for paced suites, and {name} is none",
             hint="add: --suite sustained",
         )
-    return suite.model_copy(update={} if options.rounds is None else {"rounds": options.rounds})
+    return _with_rounds(suite, options)
+
+
+def _with_rounds(suite: "Suite", options: SuiteOptions) -> "Suite":
+    """The suite with as many rounds as was asked for.
+
+    Raises:
+        UsageError: When ``--until`` can't be read, or ``--rounds`` leaves it too few rounds.
+    """
+    from edgesr.bench.suite import LEAST_ROUNDS, MOST_ROUNDS
+
+    until = suite.until_pct if options.until is None else _percent(options.until)
+    rounds = suite.rounds if options.rounds is None else options.rounds
+    if options.until is not None and options.rounds is None:
+        rounds = max(MOST_ROUNDS, rounds)
+    if until is not None and rounds < LEAST_ROUNDS:
+        raise UsageError(
+            f"--rounds {rounds} is the most that --until may take, and it needs {LEAST_ROUNDS}",
+            hint=f"leave --rounds out: up to {MOST_ROUNDS} are measured, as many as are needed",
+        )
+    return suite.model_copy(update={"rounds": rounds, "until_pct": until})
 
 
 def split_list(text: str, option: str) -> list[str]:
@@ -62,6 +84,18 @@ def split_list(text: str, option: str) -> list[str]:
     if not names:
         raise UsageError(f"{option} names nothing")
     return names
+
+
+def _percent(text: str) -> float:
+    """Of ``3%`` or ``3``, in per cent."""
+    number = text.strip().removesuffix("%").strip()
+    try:
+        percent = float(number)
+    except ValueError as error:
+        raise UsageError(f"--until {text!r} is no percentage", hint="as 3%") from error
+    if not 0.1 <= percent <= 50:
+        raise UsageError(f"--until {text!r}: from 0.1% to 50%", hint="as 3%")
+    return percent
 
 
 def _threads(text: str) -> tuple[int, ...]:

@@ -24,18 +24,21 @@ def print_plan(
     """The jobs and how long they may take.
 
     The document: ``suite`` {its fields}, ``jobs`` [{candidate, variant, device, delegate,
-    threads}], ``launches``, ``estimate_s`` {least, most}.
+    threads}], ``launches`` (with ``--until`` the most, and ``launches_least``), ``estimate_s``
+    {least, most}.
     """
     from edgesr.bench.plan import estimate_s
 
     jobs, suite = request.jobs(phones), request.suite
-    least, most = estimate_s(len(jobs) * suite.rounds, suite)
+    least, _ = estimate_s(len(jobs) * suite.least_rounds, suite)
+    _, most = estimate_s(len(jobs) * suite.rounds, suite)
     if as_json:
         terminal.json(
             {
                 "suite": suite.model_dump(mode="json"),
                 "jobs": [job.to_dict() for job in jobs],
                 "launches": len(jobs) * suite.rounds,
+                "launches_least": len(jobs) * suite.least_rounds,
                 "estimate_s": {"least": least, "most": most},
             }
         )
@@ -47,9 +50,10 @@ def print_plan(
         columns, launches = [*columns, "#fps"], f"segments of {suite.pace.seconds:g} s"
         rows = [[*row, f"{job.pace_fps:g}"] for row, job in zip(rows, jobs, strict=True)]
     terminal.table("plan", columns, rows)
-    terminal.print(
-        f"{len(jobs)} jobs x {suite.rounds} {launches}: {_duration(least)} to {_duration(most)}"
-    )
+    rounds = f"{suite.rounds} {launches}"
+    if suite.until_pct is not None:
+        rounds = f"{suite.least_rounds} to {rounds}, until known to {suite.until_pct:g} %"
+    terminal.print(f"{len(jobs)} jobs x {rounds}: {_duration(least)} to {_duration(most)}")
 
 
 def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) -> None:
@@ -63,11 +67,9 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
     from edgesr.analysis.sustained import sustained
     from edgesr.report.sustained import series_document
 
-    data = read_run(result.run)
-    rows = tidy_rows([data])
+    rows = tidy_rows([read_run(result.run)])
     jobs, series = summarise(rows), sustained(rows)
-    ours = (r for r in data.records if r.engine and r.engine.name == "litert-python")
-    if any(not record.simulated for record in ours):
+    if ((rows["engine"] == "litert-python") & ~rows["simulated"]).any():
         terminal.note(
             "measured by edgesr's runner on ai-edge-litert; "
             "give the official benchmark_model with --binary"
@@ -85,7 +87,7 @@ def print_result(terminal: "Terminal", result: "BenchResult", *, as_json: bool) 
         own = [job for job in jobs if job.candidate == candidate]
         _print_candidate(terminal, own, fleet=fleet)
     _print_series(terminal, series)
-    for line in _remarks(jobs, fleet=fleet):
+    for line in (*_remarks(jobs, fleet=fleet), *_unsettled(jobs, result.run.header())):
         terminal.print(line)
     terminal.print(f"run: {result.run.path}")
 
@@ -98,8 +100,9 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
     * ``status``: ok when any round is, else the most frequent of failed, refused, timeout,
       device_lost, aborted, "not measured"; ``reason``: why the latest bad round is bad, or null;
       ``cause``: the kind of the latest reason, or null;
-    * ``rounds`` (good ones), and over them ``median_ms`` (median of their medians), ``spread_ms``
-      [smallest, largest of their medians] or null, ``init_ms`` (where cold and warm are not told
+    * ``rounds`` (good ones), and over them ``median_ms`` (median of their medians), ``interval_ms``
+      [low, high] (its 95 % interval; null below three rounds), ``spread_ms`` [smallest, largest of
+      their medians] or null, ``init_ms`` (where cold and warm are not told
       apart, else ``init_cold_ms`` and ``init_warm_ms``), ``memory_mb`` (growth of the resident
       set, MiB), ``memory_pss_mb`` (proportional set size, MiB);
     * ``verdict`` {requested, outcome: full, partial, fallback or unknown, nodes_total,
@@ -126,6 +129,7 @@ def job_document(job: "JobSummary") -> dict[str, Any]:
         "cause": job.cause,
         "rounds": job.rounds,
         "median_ms": job.median_ms,
+        "interval_ms": _interval(job),
         "spread_ms": [job.fastest_ms, job.slowest_ms] if job.measured else None,
         "init_ms": job.init_ms,
         "init_cold_ms": job.init_cold_ms,
@@ -181,13 +185,13 @@ def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"], *, flee
     from edgesr.text import figures, fixed
 
     scored = any(math.isfinite(job.psnr_y) for job in jobs)
-    columns = [*(["device"] if fleet else []), "asked for", "#ms", "#range", "#init ms", "#MiB"]
+    columns = [*(["device"] if fleet else []), "asked for", "#ms", "#95 %", "#init ms", "#MiB"]
     read = any(math.isfinite(job.cer) for job in jobs)
     columns += [*(["#PSNR"] if scored else []), *(["#CER"] if read else []), "trust", "ran on"]
     rows = []
     for job in jobs:
         cells = [_device(job)] if fleet else []
-        cells += [_asked(job), figures(job.median_ms), _range(job), _init(job)]
+        cells += [_asked(job), figures(job.median_ms), _told(job), _init(job)]
         cells += [fixed(job.memory_mb, 0), *([fixed(job.psnr_y, 2)] if scored else [])]
         cells += [fixed(job.cer, 3)] if read else []
         rows.append([*cells, job.trust, _came_to(job)])
@@ -225,10 +229,38 @@ def _init(job: "JobSummary") -> str:
     return ", ".join(known) or figures(job.init_ms)
 
 
-def _range(job: "JobSummary") -> str:
+def _interval(job: "JobSummary") -> list[float] | None:
+    """The median's 95 % interval over rounds, ms."""
+    ends = [job.median_low_ms, job.median_high_ms]
+    return ends if all(map(math.isfinite, ends)) else None
+
+
+def _told(job: "JobSummary") -> str:
     from edgesr.text import NONE, figures
 
-    return f"{figures(job.fastest_ms)}–{figures(job.slowest_ms)}" if job.rounds > 1 else NONE
+    ends = _interval(job)
+    return NONE if ends is None else "–".join(figures(end) for end in ends)
+
+
+def _unsettled(jobs: Sequence["JobSummary"], header: Mapping[str, Any]) -> list[str]:
+    """Which jobs did not come to be known as well as ``--until`` asked for."""
+    from edgesr.analysis.statistics import Estimate
+
+    suite = header.get("suite")
+    until = suite.get("until_pct") if isinstance(suite, dict) else None
+    if not isinstance(until, int | float):
+        return []
+    halves = [
+        Estimate(job.median_ms, job.median_low_ms, job.median_high_ms, job.rounds).half_width
+        for job in jobs
+        if job.measured
+    ]
+    wide = [100 * half for half in halves if not 100 * half <= until]
+    if not wide:
+        return []
+    worst = max((half for half in wide if math.isfinite(half)), default=math.nan)
+    most = f", the least known to {worst:.2g} %" if math.isfinite(worst) else ""
+    return [f"{len(wide)} of {len(jobs)} jobs are not known to {until:g} %{most}"]
 
 
 def _came_to(job: "JobSummary") -> str:

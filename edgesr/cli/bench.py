@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from edgesr.cli._bench_end import raise_unless_all_good
 from edgesr.cli._bench_suite import DEFAULT_SUITE, SuiteOptions, chosen_suite, split_list
 from edgesr.cli._bench_tables import print_plan, print_result
 from edgesr.cli._session import JsonOption, Session, verb
-from edgesr.errors import (
-    AllJobsFailedError,
-    InputError,
-    SomeJobsFailedError,
-    UsageError,
-)
+from edgesr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from edgesr.bench.binaries import BinaryOptions
@@ -64,7 +60,18 @@ def command(  # noqa: PLR0913 - one parameter per flag
         ),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Launches per job; default: the suite's.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Launches per job, with --until at most; default: the suite's."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PCT",
+            help="As 3%: give a job rounds until its median is known to so many per cent (95 % "
+            "interval), from 5 to 30, or what --rounds says.",
+        ),
     ] = None,
     fps: Annotated[
         str | None,
@@ -158,6 +165,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
         threads=threads,
         suite=suite,
         rounds=rounds,
+        until=until,
         fps=fps,
         minutes=minutes,
         accuracy=accuracy,
@@ -187,7 +195,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     for name, reason in result.left_out.items():
         session.terminal.note(f"left out: {name}: {reason}")
     print_result(session.terminal, result, as_json=as_json)
-    _raise_unless_all_good(result)
+    raise_unless_all_good(result)
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ class _Typed:
     threads: str | None = None
     suite: str | None = None
     rounds: int | None = None
+    until: str | None = None
     fps: str | None = None
     minutes: float | None = None
     accuracy: Path | None = None
@@ -273,7 +282,7 @@ def _request(
         names = split_list(typed.delegate, "--delegate")
         delegates = tuple(name if ":" in name else name.lower() for name in names)
         delegate_names(delegates)  # a wrong name is told before any phone is asked
-    changes = SuiteOptions(typed.threads, typed.rounds, typed.fps, typed.minutes)
+    changes = SuiteOptions(typed.threads, typed.rounds, typed.fps, typed.minutes, typed.until)
     suite = chosen_suite(typed.suite, changes)
     candidates = tuple(_candidates(workspace, typed.candidates, suite.sizes))
     phones = PhoneUse(
@@ -371,30 +380,3 @@ def _candidates(
             hint="name candidates, or convert to such a size: edgesr convert CKPT --size HxW",
         )
     return found
-
-
-def _raise_unless_all_good(result: "BenchResult") -> None:
-    """The exit code.
-
-    Raises:
-        AllJobsFailedError: When no job has a good round.
-        SomeJobsFailedError: When some have none and were not refused, a device was lost, or a paced
-            series broke off.
-    """
-    from edgesr.bench.series import torn_series
-
-    counts = result.counts
-    if not counts["ok"]:
-        raise AllJobsFailedError(
-            f"no job has a good round ({counts['failed']} failed, {counts['refused']} refused)",
-            hint=f"reasons: {result.run.path / 'records.jsonl'}",
-        )
-    hint = f"try again what is missing with: edgesr bench --resume {result.run.path}"
-    if result.lost:
-        told = "; ".join(f"{name}: {reason}" for name, reason in result.lost.items())
-        raise SomeJobsFailedError(f"not everything was measured: {told}", hint=hint)
-    if counts["failed"]:
-        jobs = f"{counts['failed']} of {sum(counts.values())} jobs"
-        raise SomeJobsFailedError(f"{jobs} have no good round", hint=hint)
-    if torn := len(torn_series(result.run.records())):
-        raise SomeJobsFailedError(f"{torn} of {sum(counts.values())} series broke off", hint=hint)

@@ -11,7 +11,7 @@ import pytest
 from edgesr.bench.accuracy import floor_db
 from edgesr.bench.binaries import BinaryOptions
 from edgesr.bench.phone_station import PhoneUse
-from edgesr.bench.runner import run_bench
+from edgesr.bench.runner import resume_bench, run_bench
 from edgesr.data.images import write_png
 from edgesr.data.resize import imresize
 from edgesr.device.profile import Fit
@@ -349,3 +349,39 @@ def test_a_candidate_is_known_by_its_content(phone: StandIn, workspace: Workspac
         kept.append({p.name for p in (phone.scratch / "edgesr/files").glob("*.tflite")})
     assert kept[0] == {f"{first.manifest.id}.tflite"}
     assert kept[1] == {f"{c.manifest.id}.tflite" for c in (first, second)}
+
+
+def test_until_gives_each_phone_the_rounds_that_it_needs(
+    make_phones: Callable[..., list[StandIn]], workspace: Workspace, tmp_path: Path
+) -> None:
+    """One phone is steady, the other takes nearly twice as long every other time."""
+    steady, noisy = make_phones("pixel-7", "galaxy-a14")
+    (noisy.root / "times").write_text("")
+    fast, slow = RECORDED / "03b_elsr_xnn_t2", RECORDED / "04_elsr_default"
+    play = (
+        f's="{fast}"; t="$EDGESR_ROOT/times"; '
+        'case "$*" in *report_peak*) ;; *) if [ -e "$t" ]; then echo x >> "$t"; '
+        f'[ $(($(wc -l < "$t") % 2)) = 0 ] && s="{slow}"; fi;; esac; '
+        'cat "$s.stdout"; cat "$s.stderr" >&2; exit 0'
+    )
+    binary = replaying(tmp_path / "bm", {"*--use_xnnpack=true*": play})
+    suite = SUITE.model_copy(update={"rounds": 9, "until_pct": 3.0})
+    ask = request(workspace, suite=suite, delegates=("xnnpack",), binaries=binary)
+    run = run_bench(ask, workspace).run
+
+    def good() -> dict[str, list[int | None]]:
+        found = [r for r in run.records() if r.job and r.status == "ok"]
+        return {
+            phone.serial: sorted(r.round or 0 for r in found if r.job.device == phone.serial)
+            for phone in (steady, noisy)
+        }
+
+    whole = {steady.serial: list(range(5)), noisy.serial: list(range(9))}
+    assert good() == whole
+    path = run.path / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"round": 8' not in line))
+    assert len(run.records()) == 13
+    assert resume_bench(run, workspace).counts["ok"] == 2
+    assert good() == whole
+    assert left_on([steady, noisy]) == []

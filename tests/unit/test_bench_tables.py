@@ -53,9 +53,12 @@ def test_the_document_has_a_fixed_shape_and_null_for_unknown(
         "init_cold_ms", "init_warm_ms", "memory_pss_mb", "trust", "trust_reasons", "simulated",
         "selectable", "cause", "cer", "cer_interval", "word_recall", "confidence", "text_images",
         "ocr", "bicubic_cer", "truth_cer", "cer_vs_bicubic", "cer_vs_reference",
+        "interval_ms",
     }  # fmt: skip
     assert (good["candidate"], good["id"]) == (NAME, candidate_id(NAME))
     assert (good["median_ms"], good["spread_ms"]) == (10.5, [10.0, 11.0])
+    low, high = good["interval_ms"]
+    assert low < 10.5 < high
     assert (good["rounds"], good["psnr_y"], good["doubts"]) == (3, None, ["busy"])
     assert (good["trust"], good["trust_reasons"], good["simulated"]) == ("B", ["busy"], False)
     assert by_key["xnnpack", 1]["verdict"] == {
@@ -64,6 +67,7 @@ def test_the_document_has_a_fixed_shape_and_null_for_unknown(
     }  # fmt: skip
     assert (fell_back["status"], fell_back["reason"]) == ("refused", "the CPU ran it")
     assert (fell_back["median_ms"], fell_back["spread_ms"]) == (None, None)
+    assert fell_back["interval_ms"] is None
     assert fell_back["verdict"]["outcome"] == "fallback"
     assert by_key["cpu", 2]["status"] == "not measured"
     assert by_key["cpu", 2]["verdict"]["outcome"] == "unknown"
