@@ -64,9 +64,15 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def number(value: object, *, least: float = -math.inf) -> float:
+def number(value: Any, *, least: float = -math.inf) -> float:
     """``value`` as a float, NaN when it is no finite number or below ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if value.__class__ is float:
+        found = value
+    elif value is None or isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    found = float(value)
-    return found if math.isfinite(found) and found >= least else math.nan
+    else:
+        try:
+            found = float(value)
+        except OverflowError:  # JSON knows whole numbers of any length
+            return math.nan
+    return found if least <= found < math.inf and found != -math.inf else math.nan

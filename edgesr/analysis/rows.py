@@ -2,22 +2,24 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
-from edgesr.analysis.devices import DeviceFacts, devices_of, mapping, number
-from edgesr.analysis.legibility import TEXT_NUMBERS, baselines, text_part
-from edgesr.analysis.operations import operations_text
+from edgesr.analysis.devices import devices_of
+from edgesr.analysis.job_facts import job_part
+from edgesr.analysis.legibility import TEXT_NUMBERS
+from edgesr.analysis.round_facts import round_part
 from edgesr.analysis.trust import Finding, place_findings, weigh
-from edgesr.results.records import DeviceState, Interval, Job, Record, Segment
+from edgesr.results.records import Job, Record
 from edgesr.results.store import RunFolder
 
-LONGEST_US = 3600e6
-"""An hour for one frame: whatever says more is no measurement."""
 Row = Mapping[str, Any]
 """One row of the table as `tidy_rows` gives it, by `COLUMNS`."""
 NOT_MEASURED = "not measured"
@@ -31,23 +33,43 @@ class RunData:
     folder: RunFolder
     header: dict[str, Any]
     """The parsed run.json."""
-    records: tuple[Record, ...]
+    rows: pd.DataFrame = field(compare=False, repr=False)
+    """Its part of the table, see `tidy_rows`."""
+    recorded: int
+    """Whole records, also those that no job is known of."""
     torn_lines: int
     """Record lines that could not be read."""
+    doubled_lines: int = 0
+    """Record lines that stood there twice; each counts once."""
 
     @property
     def name(self) -> str:
         """The run's id, or its folder's name where the header holds none."""
-        return str(self.header.get("run") or self.folder.path.name)
+        return name_of(self.folder, self.header)
+
+
+def name_of(folder: RunFolder, header: Mapping[str, Any]) -> str:
+    """A run's id, or its folder's name where the header holds none."""
+    return str(header.get("run") or folder.path.name)
 
 
 def read_run(folder: RunFolder) -> RunData:
-    """Reads a run folder.
+    """Reads a run folder; of a damaged one up to the last whole record.
+
+    Records become rows one after another: all at once, those of a large run need gigabytes.
 
     Raises:
         StoreError: When run.json is damaged, or anything is of a newer schema.
     """
-    return RunData(folder, folder.header(), tuple(folder.records()), folder.torn_lines())
+    header, lines = folder.header(), folder.scan()
+    table = _Table(name_of(folder, header), header)
+    recorded = 0
+    for record in lines:
+        recorded += 1
+        if record.job is not None:  # of a log recorded elsewhere nobody knows what it measured
+            table.add(record.job, record)
+    table.add_planned()
+    return RunData(folder, header, table.frame(), recorded, lines.torn, lines.doubled)
 
 
 def tidy_rows(runs: Sequence[RunData]) -> pd.DataFrame:
@@ -62,8 +84,10 @@ def tidy_rows(runs: Sequence[RunData]) -> pd.DataFrame:
     Args:
         runs: The runs, in the order their rows shall have.
     """
-    rows = [row for run in runs for row in _rows_of(run)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    if len(runs) == 1:
+        return runs[0].rows
+    parts = [run.rows for run in runs] or [_Table("", {}).frame()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def known(rows: Sequence[Row], name: str) -> list[Any]:
@@ -71,6 +95,46 @@ def known(rows: Sequence[Row], name: str) -> list[Any]:
     return [row[name] for row in rows if row[name] is not None and row[name] == row[name]]
 
 
+def grouped(rows: pd.DataFrame, names: Sequence[str] = ()) -> Iterable[list[dict[str, Any]]]:
+    """The rows of each run and job as dictionaries, in the order of first appearance.
+
+    Args:
+        rows: What `tidy_rows` gives, or a part of it.
+        names: The columns that are wanted; all without.
+    """
+    columns = list(names or COLUMNS)
+    groups = rows.groupby(["run", "key"], sort=False, dropna=False).ngroup().to_numpy()
+    order = groups.argsort(kind="stable")
+    groups = groups[order]
+    starts = [0, *(1 + (groups[1:] != groups[:-1]).nonzero()[0]), len(groups)]
+    for first in range(0, len(starts) - 1, _AT_ONCE):  # all dictionaries at once need gigabytes
+        ends = starts[first : first + _AT_ONCE + 1]
+        part = rows.iloc[order[ends[0] : ends[-1]]]
+        cells = zip(*(part[name].tolist() for name in columns), strict=True)
+        made = [dict(zip(columns, row, strict=True)) for row in cells]
+        for begin, end in pairwise(ends):
+            if end > begin:
+                yield made[begin - ends[0] : end - ends[0]]
+
+
+_AT_ONCE = 256
+"""Jobs."""
+
+
+NUMBERS = (
+    "scale", "parameters", "macs", "size_bytes", "threads", "pace_fps", "rounds_planned", "round",
+    "series", "segment", "segment_s", "nodes_delegated", "nodes_total", "partitions",
+    "latency_ms", "latency_avg_ms", "latency_min_ms", "latency_max_ms", "latency_p95_ms",
+    "inferences", "init_ms", "memory_init_mb", "memory_mb", "memory_peak_mb", "memory_pss_mb",
+    "psnr_y", "psnr_y_low", "psnr_y_high", "ssim_y", "ssim_y_low", "ssim_y_high",
+    "reference_psnr_db", "reference_max_abs", "floor_db", "scored_images", "bicubic_psnr_y",
+    "bicubic_ssim_y", *TEXT_NUMBERS, "bicubic_cer", "truth_cer", "temperature_before_c",
+    "temperature_after_c", "cpu_temperature_before_c", "cpu_temperature_after_c",
+    "thermal_status", "battery_pct", "clock_mhz", "clock_limit_mhz", "busy_pct",
+)  # fmt: skip
+"""Columns of floats, NaN where unknown."""
+FLAGS = ("simulated", "listed")
+"""Columns of truth values. All others are text, None where there is none."""
 COLUMNS = (
     "run", "key", "candidate", "name", "variant", "arch", "scale", "parameters", "macs",
     "input", "size_bytes", "device", "device_label", "device_class", "simulated", "listed",
@@ -84,221 +148,117 @@ COLUMNS = (
     "memory_pss_mb", "psnr_y", "psnr_y_low", "psnr_y_high", "ssim_y", "ssim_y_low",
     "ssim_y_high", "reference_psnr_db", "reference_max_abs", "floor_db",
     "scored_images", "bicubic_psnr_y", "bicubic_ssim_y", *TEXT_NUMBERS, "ocr", "bicubic_cer",
-    "truth_cer", "temperature_before_c",
+    "truth_cer", "per_image", "temperature_before_c",
     "temperature_after_c", "cpu_temperature_before_c", "cpu_temperature_after_c",
     "thermal_status", "battery_pct", "clock_mhz", "clock_limit_mhz", "busy_pct", "engine",
     "engine_sha256", "doubts", "profile", "started_at", "log",
 )  # fmt: skip
 
 
-def _rows_of(run: RunData) -> list[dict[str, Any]]:
-    rows, seen, devices = [], set(), devices_of(run.header)
-    for record in run.records:
-        if record.job is None:  # a log recorded elsewhere: nobody knows what it measured
-            continue
-        seen.add(record.job.key)
-        row = {**_job_part(run, record.job.model_dump(), devices), **_round_part(record)}
-        row["simulated"] = bool(record.simulated) or row["simulated"]
-        rows.append(_graded(row, [(doubt.code, doubt.numbers) for doubt in record.doubts]))
-    for planned in _planned(run.header):
-        row = {**_job_part(run, planned, devices), "status": NOT_MEASURED, "doubts": "[]"}
-        if row["key"] not in seen:
-            seen.add(row["key"])
-            rows.append(_graded(row, []))
-    return rows
+JOB_COLUMNS = frozenset(
+    {
+        "run", "key", "candidate", "name", "variant", "arch", "scale", "parameters", "macs",
+        "input", "size_bytes", "device", "device_label", "device_class", "listed", "delegate",
+        "threads", "pace_fps", "rounds_planned", "bicubic_psnr_y", "bicubic_ssim_y",
+        "bicubic_cer", "truth_cer",
+    }
+)  # fmt: skip
+"""Columns that are the same in all rows of a job."""
+_NO_ROUND = {
+    name: math.nan if name in NUMBERS else None for name in COLUMNS if name not in JOB_COLUMNS
+}
 
 
-def _graded(row: dict[str, Any], doubts: list[Finding]) -> dict[str, Any]:
-    """The row with its trust grade."""
-    measured = not math.isnan(row.get("latency_ms", math.nan))
-    found = [*place_findings(row["status"], row.get("outcome"), measured=measured), *doubts]
-    found += device_findings(simulated=row["simulated"], listed=row["listed"])
+class _Table:
+    """The rows of one run while it is read, by column: a row's own objects would be too large.
+
+    Args:
+        run: The run's name.
+        header: Its run.json.
+    """
+
+    def __init__(self, run: str, header: dict[str, Any]) -> None:
+        self._run, self._header, self._devices = run, header, devices_of(header)
+        self._jobs: list[dict[str, Any]] = []
+        self._places: dict[Job, int] = {}
+        self._place = array("q")
+        """Of each row: which of the jobs it belongs to."""
+        self._numbers = {name: array("d") for name in NUMBERS if name not in JOB_COLUMNS}
+        self._others: dict[str, list[Any]] = {
+            name: [] for name in COLUMNS if name not in JOB_COLUMNS and name not in NUMBERS
+        }
+        self._texts: dict[Any, Any] = {}
+
+    def add(self, job: Job, record: Record) -> None:
+        """One row for a record of a job."""
+        place = self._places.get(job)
+        if place is None:
+            place = self._places[job] = self._new_job(job.model_dump())
+        self._append(place, {**_NO_ROUND, **round_part(record)}, ran_simulated=record.simulated)
+
+    def add_planned(self) -> None:
+        """One row for each job of the plan that no record tells of."""
+        keys = {job["key"] for job in self._jobs}
+        jobs = self._header.get("jobs")
+        for planned in jobs if isinstance(jobs, list) else []:
+            if isinstance(planned, dict):
+                place = self._new_job(planned)
+                key = self._jobs[place]["key"]
+                if key not in keys:
+                    keys.add(key)
+                    self._append(place, {**_NO_ROUND, "status": NOT_MEASURED, "doubts": "[]"})
+
+    def frame(self) -> pd.DataFrame:
+        """All rows so far."""
+        place = np.frombuffer(self._place, dtype=np.int64)
+        columns: dict[str, Any] = {}
+        for name in COLUMNS:
+            kind = "float64" if name in NUMBERS else "bool" if name in FLAGS else "object"
+            cells: Any = self._numbers.get(name, self._others.get(name))
+            if name in JOB_COLUMNS:
+                cells = np.array([job[name] for job in self._jobs], dtype=kind)[place]
+            columns[name] = pd.Series(cells, dtype=kind)
+        return pd.DataFrame(columns, columns=list(COLUMNS))
+
+    def _new_job(self, job: dict[str, Any]) -> int:
+        self._jobs.append(job_part(self._run, self._header, job, self._devices))
+        return len(self._jobs) - 1
+
+    def _append(
+        self, place: int, row: dict[str, Any], *, ran_simulated: bool | None = None
+    ) -> None:
+        job = self._jobs[place]
+        row["simulated"] = bool(ran_simulated) or job["simulated"]
+        row["trust"], row["trust_reasons"] = _grade(
+            row["status"],
+            row["outcome"],
+            row["doubts"],
+            measured=not math.isnan(row["latency_ms"]),
+            simulated=row["simulated"],
+            listed=job["listed"],
+        )
+        self._place.append(place)
+        for name, numbers in self._numbers.items():
+            numbers.append(row[name])
+        same = self._texts.setdefault
+        for name, column in self._others.items():
+            value = row[name]
+            column.append(same(value, value))  # equal texts are kept once
+
+
+@lru_cache(maxsize=4096)
+def _grade(
+    status: str, outcome: str | None, doubts: str, *, measured: bool, simulated: bool, listed: bool
+) -> tuple[str, str]:
+    """The trust of a row and what keeps it from A, separated by spaces."""
+    found = [*place_findings(status, outcome, measured=measured)]
+    found += [(doubt["code"], doubt["numbers"]) for doubt in json.loads(doubts)]
+    found += device_findings(simulated=simulated, listed=listed)
     trust = weigh(found)
-    return {**row, "trust": trust.grade, "trust_reasons": " ".join(trust.reasons)}
+    return trust.grade, " ".join(trust.reasons)
 
 
 def device_findings(*, simulated: bool, listed: bool) -> list[Finding]:
     """What the device itself says against a number measured on it."""
     found = [("simulated", simulated), ("unlisted", not listed)]
     return [(code, {}) for code, holds in found if holds]
-
-
-def _planned(header: dict[str, Any]) -> list[dict[str, Any]]:
-    jobs = header.get("jobs")
-    return [job for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
-
-
-def _job_part(
-    run: RunData, job: dict[str, Any], devices: Mapping[str, DeviceFacts]
-) -> dict[str, Any]:
-    """What is the same for all rounds of a job, from the plan and the candidate's manifest."""
-    candidate, device = str(job.get("candidate", "")), str(job.get("device", ""))
-    delegate, threads = str(job.get("delegate", "")), job.get("threads")
-    manifest = mapping(mapping(run.header.get("candidates")).get(candidate))
-    model = mapping(manifest.get("model"))
-    scale = number(model.get("scale"), least=1)
-    bicubic = _bicubic(run.header, scale, manifest)
-    known = devices.get(device) or DeviceFacts(device, {}, {})
-    return {
-        "run": run.name,
-        "key": _key(job),
-        "candidate": candidate,
-        "name": str(manifest.get("name") or candidate[:12]),
-        "variant": str(job.get("variant") or manifest.get("variant") or "unknown"),
-        "arch": str(model.get("arch") or ""),
-        "scale": scale,
-        "parameters": number(model.get("parameters"), least=0),
-        "macs": number(model.get("macs"), least=0),
-        "input": _input_size(manifest),
-        "size_bytes": number(manifest.get("size_bytes"), least=0),
-        "device": device,
-        "device_label": known.label,
-        "device_class": known.device_class,
-        "simulated": known.simulated,
-        "listed": not known.unlisted,
-        "delegate": delegate,
-        "threads": number(threads, least=1),
-        "pace_fps": number(job.get("pace_fps"), least=0),
-        "rounds_planned": number(mapping(run.header.get("suite")).get("rounds"), least=1),
-        "bicubic_psnr_y": number(bicubic.get("psnr_y")),
-        "bicubic_ssim_y": number(bicubic.get("ssim_y")),
-        **baselines(mapping(run.header.get("accuracy")), _group_key(scale, manifest)),
-    }
-
-
-def _key(job: Mapping[str, Any]) -> str:
-    """The job's key as its records have it; one from a damaged plan just has to be unique."""
-    try:
-        return Job.model_validate(job).key
-    except ValidationError:
-        return json.dumps(job, default=str)
-
-
-def _input_size(manifest: dict[str, Any]) -> str:
-    """``640×360`` (width times height) of the first input, or nothing."""
-    inputs = manifest.get("inputs")
-    first = mapping(inputs[0]) if isinstance(inputs, list) and inputs else {}
-    shape = first.get("shape")
-    return f"{shape[2]}×{shape[1]}" if isinstance(shape, list) and len(shape) == 4 else ""
-
-
-def _group_key(scale: float, manifest: dict[str, Any]) -> str:
-    width, _, height = _input_size(manifest).partition("×")
-    return f"{scale:.0f}:{height}x{width}"
-
-
-def _bicubic(header: dict[str, Any], scale: float, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Bicubic's mean quality on the same regions, given per scale and input size.
-
-    Older runs give it per scale, or for the only scale.
-    """
-    found = mapping(mapping(header.get("accuracy")).get("bicubic"))
-    if "psnr_y" in found or math.isnan(scale):
-        return found
-    older = found.get(f"{scale:.0f}")
-    return mapping(found.get(_group_key(scale, manifest), older))
-
-
-def _round_part(record: Record) -> dict[str, Any]:
-    """What this one round measured."""
-    latency, verdict = record.latency_us, record.verdict
-    typical, source = _typical_us(record)
-    return {
-        "round": record.round,
-        **_segment_part(record.segment),
-        "status": record.status,
-        "reason": record.reason,
-        "cause": record.cause,
-        "outcome": verdict.outcome if verdict else None,
-        "nodes_delegated": number(verdict.nodes_delegated if verdict else None, least=0),
-        "nodes_total": number(verdict.nodes_total if verdict else None, least=0),
-        "partitions": number(verdict.partitions if verdict else None, least=0),
-        "refused_ops": " ".join(verdict.refused_ops) if verdict else "",
-        "latency_ms": typical / 1e3,
-        "latency_from": source,
-        "latency_avg_ms": number(latency.avg if latency else None, least=0) / 1e3,
-        "latency_min_ms": number(latency.min if latency else None, least=0) / 1e3,
-        "latency_max_ms": number(latency.max if latency else None, least=0) / 1e3,
-        "latency_p95_ms": number(latency.p95 if latency else None, least=0) / 1e3,
-        "inferences": number(latency.count if latency else None, least=0),
-        "init_ms": number(record.init_us, least=0) / 1e3,
-        "init_kind": record.init_kind,
-        **_memory_part(record),
-        **_quality_part(record),
-        **_condition_part(record.before or DeviceState(), record.after or DeviceState()),
-        "engine": record.engine.name if record.engine else None,
-        "engine_sha256": record.engine.sha256 if record.engine else None,
-        "doubts": json.dumps([doubt.model_dump() for doubt in record.doubts]),
-        "profile": operations_text(record.profile) if record.profile else None,
-        "started_at": record.started_at,
-        "log": record.log.path if record.log else None,
-    }
-
-
-def _segment_part(segment: Segment | None) -> dict[str, float]:
-    """Where in its series a paced round is, from 0."""
-    return {
-        "series": number(segment.series if segment else None, least=0),
-        "segment": number(segment.number if segment else None, least=0),
-        "segment_s": number(segment.seconds if segment else None, least=0),
-    }
-
-
-def _memory_part(record: Record) -> dict[str, float]:
-    memory = record.memory_mb
-    return {
-        "memory_init_mb": number(memory.init if memory else None, least=0),
-        "memory_mb": number(memory.overall if memory else None, least=0),
-        "memory_peak_mb": number(memory.peak if memory else None, least=0),
-        "memory_pss_mb": number(memory.pss if memory else None, least=0),
-    }
-
-
-def _quality_part(record: Record) -> dict[str, Any]:
-    quality = record.accuracy
-    return {
-        "psnr_y": number(quality.psnr_y if quality else None),
-        **_ends("psnr_y", quality.psnr_y_interval if quality else None),
-        "ssim_y": number(quality.ssim_y if quality else None),
-        **_ends("ssim_y", quality.ssim_y_interval if quality else None),
-        "reference_psnr_db": number(quality.reference_psnr_db if quality else None),
-        "reference_max_abs": number(quality.reference_max_abs if quality else None, least=0),
-        "floor_db": number(quality.floor_db if quality else None),
-        "scored_images": number(quality.images if quality else None, least=0),
-        **text_part(quality),
-    }
-
-
-def _ends(name: str, interval: Interval | None) -> dict[str, float]:
-    """Both ends of a mean's interval over the pictures."""
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    return {f"{name}_low": number(low), f"{name}_high": number(high)}
-
-
-def _condition_part(before: DeviceState, after: DeviceState) -> dict[str, float]:
-    """The device around the round; of what may only get worse, the worse reading."""
-    limits = [number(s.big_core_limit_mhz, least=1) for s in (before, after)]
-    throttling = [number(s.thermal_status, least=0) for s in (before, after)]
-    clock = number(after.big_core_clock_mhz, least=1)
-    return {
-        "temperature_before_c": number(before.temperature_c),
-        "temperature_after_c": number(after.temperature_c),
-        "cpu_temperature_before_c": number(before.cpu_temperature_c),
-        "cpu_temperature_after_c": number(after.cpu_temperature_c),
-        "thermal_status": max((x for x in throttling if not math.isnan(x)), default=math.nan),
-        "battery_pct": number(before.battery_pct, least=0),
-        "clock_mhz": clock,
-        "clock_limit_mhz": min((x for x in limits if not math.isnan(x)), default=math.nan),
-        "busy_pct": number(before.busy_pct, least=0),
-    }
-
-
-def _typical_us(record: Record) -> tuple[float, str | None]:
-    """The round's median in µs, or its average where the engine prints no median."""
-    if record.status != "ok" or record.latency_us is None:
-        return math.nan, None
-    for source in ("median", "avg"):
-        found = number(getattr(record.latency_us, source), least=0)
-        if 0 < found <= LONGEST_US:
-            return found, source
-    return math.nan, None

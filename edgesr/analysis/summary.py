@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from edgesr.analysis.doubts import JobDoubt, job_doubts
 from edgesr.analysis.legibility import TEXT_NUMBERS
 from edgesr.analysis.operations import OpCost, costs
-from edgesr.analysis.rows import Row, known
+from edgesr.analysis.rows import Row, grouped, known
 from edgesr.analysis.statistics import median_interval
 from edgesr.analysis.trust import DISQUALIFYING, Grade, Trust, place_findings, weigh
 
@@ -60,6 +60,7 @@ class JobSummary:
     rounds: int
     """Good rounds: what the latency is taken over."""
     rounds_planned: float
+    """NaN where the run measured until medians were known well enough (``--until``)."""
     round_ms: dict[int, float]
     """Round -> its median: what jobs of one run are compared by."""
     median_ms: float
@@ -190,17 +191,14 @@ def summarise(rows: pd.DataFrame) -> list[JobSummary]:
     Args:
         rows: What `rows.tidy_rows` gives.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows[rows["pace_fps"].isna()].to_dict("records"):
-        groups.setdefault((row["run"], row["key"]), []).append({str(k): v for k, v in row.items()})
-    return [summarise_job(_settled(group)) for group in groups.values()]
+    return [summarise_job(_settled(group)) for group in grouped(rows[rows["pace_fps"].isna()])]
 
 
 def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
     """The summaries as a table with plain cells, one row per job, for a CSV file."""
     table = [
         {
-            **{name: value for name, value in asdict(job).items() if name != "round_ms"},
+            **{name: value for name, value in vars(job).items() if name != "round_ms"},
             "statuses": "; ".join(f"{name} {count}" for name, count in job.statuses.items()),
             "reasons": " | ".join(job.reasons),
             "refused_ops": " ".join(job.refused_ops),
@@ -217,7 +215,7 @@ def summary_frame(jobs: Sequence[JobSummary]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def _settled(group: list[Row]) -> list[Row]:
+def _settled(group: Sequence[Row]) -> list[Row]:
     """Without the bad tries of a round that a later good one answers, as after ``--resume``."""
     answered: set[Any] = set()
     kept = []

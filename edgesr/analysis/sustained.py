@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 
 from edgesr.analysis.doubts import JobDoubt
-from edgesr.analysis.rows import NOT_MEASURED, Row, known
+from edgesr.analysis.rows import NOT_MEASURED, Row, grouped, known
 from edgesr.analysis.summary import JobSummary, job_trust, summarise_job
 
 DONE = 0.99
 """Share of the frames due that must be done: a hiccup at the end of a segment counts little."""
-_FINDINGS = frozenset({"drift", "clock_drift", "wide_spread", "few_rounds"})
+_FINDINGS = frozenset({"drift", "clock_drift", "wide_spread", "few_rounds", "bimodal", "outliers"})
 """Doubts about rounds that should be alike; over a series they are what is looked for."""
 
 
@@ -112,10 +112,7 @@ def sustained(rows: pd.DataFrame) -> list[Series]:
     Args:
         rows: What `rows.tidy_rows` gives; rows without a pace are passed over.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows[rows["pace_fps"] > 0].to_dict("records"):
-        groups.setdefault((row["run"], row["key"]), []).append({str(k): v for k, v in row.items()})
-    return [_series(group) for group in groups.values()]
+    return [_series(group) for group in grouped(rows[rows["pace_fps"] > 0])]
 
 
 def segment_frame(series: Sequence[Series]) -> pd.DataFrame:

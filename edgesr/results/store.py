@@ -7,16 +7,16 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import IO, Any
 
 from edgesr.errors import InputError, StoreError
 from edgesr.files import atomic_folder, sha256_file, store_errors, write_text
+from edgesr.results.lines import RecordLines
 from edgesr.results.manifest import Manifest, read_manifest
 from edgesr.results.migrate import migrate
 from edgesr.results.records import SCHEMA, Record
@@ -136,6 +136,8 @@ class Workspace:
         """
         if name is not None and (Path(name) / "run.json").is_file():
             return RunFolder(Path(name))
+        if name and (self.root / "runs" / name).is_dir() and not name.startswith("."):
+            return RunFolder(self.root / "runs" / name)  # without a run.json it says so itself
         runs = self.runs()
         matches = [run for run in runs if name is None or run.path.name.startswith(name)]
         if not matches or (name is not None and len(matches) > 1):
@@ -194,14 +196,20 @@ class RunFolder:
         with store_errors(path):
             file = path.open("ab")
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            if not _locked(file, fcntl.LOCK_EX):
                 raise StoreError(
                     f"another edgesr is measuring {self.path}",
                     hint="wait until it has finished; what it measures is kept",
-                ) from error
+                )
             yield
+
+    def busy(self) -> bool:
+        """Whether a process holds the run (`exclusively`) now."""
+        try:
+            with (self.path / "records.jsonl").open("rb") as file:
+                return not _locked(file, fcntl.LOCK_SH)
+        except OSError:
+            return False
 
     def header(self) -> dict[str, Any]:
         """The parsed ``run.json``.
@@ -211,10 +219,10 @@ class RunFolder:
         """
         path = self.path / "run.json"
         try:
-            tree = json.loads(path.read_text(encoding="utf-8"))
+            tree = json.loads(_whole_text(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise StoreError(f"can't read {path}: {error.strerror or error}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"{path} is damaged: {error}") from error
         if not isinstance(tree, dict):
             raise StoreError(f"{path} is damaged: not a JSON object")
@@ -239,6 +247,10 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def scan(self) -> RecordLines:
+        """Its records one after another: of a large run, all at once need much memory."""
+        return RecordLines(self.path / "records.jsonl")
+
     def records(self) -> list[Record]:
         """All whole records in the order they were measured.
 
@@ -247,28 +259,14 @@ class RunFolder:
         Raises:
             StoreError: When a record is of a newer schema.
         """
-        return [record for record in self._lines() if record is not None]
+        return list(self.scan())
 
     def torn_lines(self) -> int:
         """How many lines can't be read: what a crash while writing left behind."""
-        return sum(record is None for record in self._lines())
-
-    def _lines(self) -> Iterator[Record | None]:
-        path = self.path / "records.jsonl"
-        if not path.is_file():
-            return
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if not raw.strip():
-                    continue
-                try:
-                    tree = json.loads(raw.decode("utf-8"))
-                    if not isinstance(tree, dict):
-                        yield None
-                        continue
-                    yield Record.model_validate(migrate(tree, where=f"{path}:{number}"))
-                except (ValueError, ValidationError):
-                    yield None
+        lines = self.scan()
+        for _ in lines:
+            pass
+        return lines.torn
 
     def log_path(self, name: str) -> Path:
         """Where the raw output of one round goes."""
@@ -279,3 +277,23 @@ class RunFolder:
         path = self.log_path(name)
         write_text(path, text)
         return str(path.relative_to(self.path)), sha256_file(path)
+
+
+def _locked(file: IO[bytes], kind: int) -> bool:
+    """Takes a lock on a file; one that is only asked about (`RunFolder.busy`) is waited for."""
+    for pause_s in (0.02, 0.05, 0.0):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause_s)
+        else:
+            return True
+    return False
+
+
+def _whole_text(text: str) -> str:
+    """JSON without halves of surrogate pairs: they can be escaped in it, and no file holds them."""
+    if "\\ud" not in text.lower():
+        return text
+    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
