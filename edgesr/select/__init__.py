@@ -1,1 +1,1 @@
-"""Measurements and written criteria -> which candidate, on which delegate, and why not the others."""
+"""Measurements and written criteria -> a candidate and a delegate, and why not the others."""
