@@ -1,14 +1,19 @@
 """``edgesr inspect``: what a .tflite holds and where it is expected to run."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgesr.cli._session import JsonOption, Session, verb
+from edgesr.errors import InputError
+from edgesr.files import read_errors
+from edgesr.text import clean
 
 if TYPE_CHECKING:
     from edgesr.convert.graph import Graph, Op, Tensor
+    from edgesr.package.metadata import ModelNotes
     from edgesr.results.manifest import Coverage
 
 
@@ -32,10 +37,13 @@ def command(
     path = _file(session, model)
     graph = read_graph(path)
     coverage = expected_coverage(graph)
+    notes = _notes(session, path)
     if json:
-        session.terminal.json(_document(path, graph, coverage))
+        about = {"metadata": dataclasses.asdict(notes) if notes else None}
+        session.terminal.json({**_document(path, graph, coverage), **about})
     else:
         _show(session, path, graph, coverage)
+        _show_notes(session, notes)
 
 
 def _file(session: Session, model: str) -> Path:
@@ -47,6 +55,19 @@ def _file(session: Session, model: str) -> Path:
     from edgesr.results.store import Workspace
 
     return Workspace(session.workspace).candidate(model).path
+
+
+def _notes(session: Session, path: Path) -> "ModelNotes | None":
+    """What the file says about itself; damaged metadata keeps nobody from the rest."""
+    from edgesr.package.metadata import read_notes
+
+    with read_errors(path):
+        data = path.read_bytes()
+    try:
+        return read_notes(data)
+    except InputError as error:
+        session.terminal.note(str(error))
+        return None
 
 
 def _document(path: Path, graph: "Graph", coverage: "dict[str, Coverage]") -> dict[str, Any]:
@@ -108,6 +129,18 @@ def _show(session: Session, path: Path, graph: "Graph", coverage: "dict[str, Cov
         terminal.print(f"{what}: {_shapes(tensors)} {quantization}".rstrip())
     columns = ("delegate", "nodes expected", "#pieces", "refused")
     terminal.table("", columns, [_coverage_row(*item) for item in coverage.items()])
+
+
+def _show_notes(session: Session, notes: "ModelNotes | None") -> None:
+    if notes is None:
+        return
+    named = {"version": notes.version, "author": notes.author, "licence": notes.licence}
+    known = [f"{what} {value}" for what, value in named.items() if value]
+    lines = [f"metadata: {', '.join([notes.name, *known])}", notes.description]
+    for what, tensors in (("input", notes.inputs), ("output", notes.outputs)):
+        lines += [f"{what} {tensor.name}: {tensor.description}" for tensor in tensors]
+    for line in filter(None, map(clean, lines)):
+        session.terminal.print(line)
 
 
 def _coverage_row(name: str, taken: "Coverage") -> tuple[str, ...]:

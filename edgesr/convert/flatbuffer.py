@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesr.quality.flatbuffer import pack
 from edgesr.quantize.grid import Grid
 
 Dtype = Literal["float32", "float16", "int8", "uint8", "int32"]
@@ -157,25 +158,6 @@ class TfliteWriter:
         return entry
 
 
-def pack(model: Any) -> bytes:
-    """A model in object form as the bytes of a file.
-
-    The schema wants constants at multiples of 16 bytes, for kernels that read them where the file
-    is mapped; the generated Python code does not see to that.
-    """
-    import flatbuffers
-
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
-        def StartVector(self, element: int, count: int, alignment: int) -> Any:  # noqa: N802
-            aligned = _ALIGNMENT if element == 1 else alignment
-            return super().StartVector(element, count, max(alignment, aligned))
-
-    builder = Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-_ALIGNMENT = 16
 _OPTIONS = {
     "CONV_2D": "Conv2DOptions",
     "ADD": "AddOptions",

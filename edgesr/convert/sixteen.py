@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesr.convert.flatbuffer import pack
 from edgesr.convert.samples import Images
 from edgesr.models.registry import SRModel
+from edgesr.quality.flatbuffer import pack
 from edgesr.quantize.compensate import compensate
 from edgesr.quantize.network import QuantizedNetwork, quantize
 from edgesr.quantize.trial import float_weights
