@@ -9,7 +9,7 @@ from edgesr.cli._session import JsonOption, Session, verb
 
 
 @verb
-def command(
+def command(  # noqa: PLR0913 - one parameter per flag
     session: Session,
     runs: Annotated[
         list[str] | None,
@@ -19,6 +19,27 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder to write to (default: RUN/report)."),
+    ] = None,
+    criteria: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What the recommendation is chosen by (default: slides-quality).",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=value", help="Changes one key of the criteria."),
+    ] = None,
+    training: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="CSV|DIR", help="A training's metrics.csv, or its folder; repeatable."
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Show what changed since this run: a name or a folder."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -33,7 +54,14 @@ def command(
     chosen = [workspace.run(name) for name in runs] if runs else [workspace.run()]
     found = {run.path.resolve(): run for run in chosen}
     oldest_first = sorted(found.values(), key=lambda run: run.path.name)
-    request = ReportRequest(tuple(oldest_first), out)
+    request = ReportRequest(
+        tuple(oldest_first),
+        out,
+        criteria=criteria,
+        overrides=tuple(overrides or ()),
+        training=tuple(training or ()),
+        baseline=None if baseline is None else workspace.run(baseline),
+    )
     with session.terminal.progress() as tick:
         page = write_report(request, tick)
     if json:

@@ -1,13 +1,18 @@
 """What a report is made of, before it becomes a page or Markdown."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from edgesr.analysis.changes import Comparison as RunComparison
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.sustained import Series
 from edgesr.report.crops import Scene
 from edgesr.report.integer import Comparison
 from edgesr.report.markup import Markup
+
+if TYPE_CHECKING:
+    from edgesr.select.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,17 @@ class Content:
     """Integer files against fp32."""
     series: tuple[Series, ...] = ()
     """What was measured at a fixed frame rate; not among the jobs."""
+    selection: "Selection | None" = None
+    """What the criteria choose; None without jobs."""
+    criteria_given: bool = False
+    """Whether the criteria were asked for, or are the default ones."""
+    changes: tuple[RunComparison, ...] = ()
+    """Of each run since the baseline; empty without one."""
+
+    @property
+    def all_jobs(self) -> tuple[JobSummary, ...]:
+        """Free running and paced."""
+        return (*self.jobs, *(one.job for one in self.series))
 
     @property
     def only_series(self) -> bool:

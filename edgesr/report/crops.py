@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,11 @@ from edgesr.text import figures, fixed, plural, short
 Image = NDArray[np.uint8]
 """H, W, 3 RGB."""
 
-WIDTH, HEIGHT = 160, 90
+Size = tuple[int, int]
+"""Width and height in pixels."""
+SIZES: tuple[Size, ...] = ((320, 180), (160, 90))
+"""Of the cut-outs: the largest with which all pictures stay below `MOST_BYTES`, else the last."""
+MOST_BYTES = 6_000_000
 MOST_TILES = 24
 """Cut-outs shown per picture; the other candidates' numbers stand in the table."""
 MOST_SCENES = 4
@@ -40,6 +44,10 @@ class Tile:
     data_uri: str
     kind: str
     """``input``, ``baseline``, ``candidate`` or ``truth``."""
+    candidate: str = ""
+    """Sha256, where it is a candidate's."""
+    anchor: str = ""
+    """Its id on the page."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class Scene:
     """One picture of the accuracy pass."""
 
     title: str
+    width: int
+    """Of the cut-outs, pixels."""
+    height: int
     where: str
     """Which part of the picture is shown, in words."""
     overview_uri: str
@@ -54,6 +65,11 @@ class Scene:
     tiles: tuple[Tile, ...]
     notes: tuple[str, ...]
     """What could not be shown and why."""
+
+    @property
+    def bytes(self) -> int:
+        """Of its pictures on the page."""
+        return len(self.overview_uri) + sum(len(tile.data_uri) for tile in self.tiles)
 
 
 def scenes(runs: Sequence[RunData], jobs: Sequence[JobSummary]) -> list[Scene]:
@@ -64,25 +80,42 @@ def scenes(runs: Sequence[RunData], jobs: Sequence[JobSummary]) -> list[Scene]:
             ``<run>/accuracy/<pair>-x<scale>-<HxW>/`` (older runs: without the input size).
         jobs: Summaries of those runs.
     """
+    folders = [
+        (folder, [job for job in jobs if job.run == run.name])
+        for run in runs
+        for folder in sorted((run.folder.path / "accuracy").glob("*-x*"))
+    ]
     found: list[Scene] = []
-    for run in runs:
-        own = [job for job in jobs if job.run == run.name]
-        for folder in sorted((run.folder.path / "accuracy").glob("*-x*")):
-            scene = _scene(folder, own) if len(found) < MOST_SCENES else None
-            if scene is not None:
-                found.append(scene)
+    for size in SIZES:
+        found = _scenes(folders, size)
+        if sum(scene.bytes for scene in found) <= MOST_BYTES:
+            break
     return found
 
 
-def busiest_window(image: Image, *, scale: int) -> tuple[int, int, int, int]:
+def _scenes(folders: Sequence[tuple[Path, list[JobSummary]]], size: Size) -> list[Scene]:
+    found: list[Scene] = []
+    for folder, own in folders:
+        scene = _scene(folder, own, size) if len(found) < MOST_SCENES else None
+        if scene is not None:
+            tiles = (
+                replace(tile, anchor=f"tile-{len(found) + 1}-{number}")
+                for number, tile in enumerate(scene.tiles, 1)
+            )
+            found.append(replace(scene, tiles=tuple(tiles)))
+    return found
+
+
+def busiest_window(image: Image, *, scale: int, size: Size = SIZES[0]) -> tuple[int, int, int, int]:
     """The window with the most edges, as (top, left, height, width) in pixels.
 
     Args:
         image: H, W, 3 RGB.
         scale: All four are multiples of it, so that the low-res cut-out fits exactly.
+        size: Width and height, at most.
     """
     rows, columns = image.shape[0] // scale * scale, image.shape[1] // scale * scale
-    high, wide = min(HEIGHT // scale * scale, rows), min(WIDTH // scale * scale, columns)
+    high, wide = min(size[1] // scale * scale, rows), min(size[0] // scale * scale, columns)
     luma = image[:rows, :columns].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     edges = np.zeros_like(luma)
     edges[:, 1:] += np.abs(np.diff(luma, axis=1))
@@ -95,7 +128,7 @@ def busiest_window(image: Image, *, scale: int) -> tuple[int, int, int, int]:
     return int(top) * scale, int(left) * scale, high, wide
 
 
-def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
+def _scene(folder: Path, jobs: Sequence[JobSummary], cut_out: Size) -> Scene | None:
     named = _FOLDER.fullmatch(folder.name)
     truth, low = _read(folder / "hr.png"), _read(folder / "lr.png")
     if truth is None or low is None or named is None:
@@ -103,27 +136,31 @@ def _scene(folder: Path, jobs: Sequence[JobSummary]) -> Scene | None:
     name, scale = named[1], int(named[2])
     size = f"{named[4]}×{named[3]}" if named[3] else ""
     jobs = [job for job in jobs if job.scale == scale and size in {"", job.input}]
-    window = busiest_window(truth, scale=scale)
+    window = busiest_window(truth, scale=scale, size=cut_out)
     top, left, high, wide = window
     small = low[top // scale : (top + high) // scale, left // scale : (left + wide) // scale]
     nearest = np.repeat(np.repeat(small, scale, axis=0), scale, axis=1)
-    tiles = [Tile("Low-res input", f"×{scale}, each pixel enlarged", _png_uri(nearest), "input")]
+    tiles = [
+        Tile("Low-res input", f"×{scale}, each pixel enlarged", _picture_uri(nearest), "input")
+    ]
     bicubic = _cut(folder / "bicubic.png", truth.shape, window)
     if bicubic is not None:
         level = next((job.bicubic_psnr_y for job in jobs), math.nan)
         cer = next((job.bicubic_cer for job in jobs), math.nan)
         detail = f"{fixed(level, 2)} dB" + (f" · CER {cer:.3f}" if math.isfinite(cer) else "")
-        tiles.append(Tile("Bicubic", detail, _png_uri(bicubic), "baseline"))
+        tiles.append(Tile("Bicubic", detail, _picture_uri(bicubic), "baseline"))
     shown, notes = _candidate_tiles(folder, jobs, truth, window)
     tiles += [
         *shown,
-        Tile("Truth", "the high-res original", _png_uri(truth[_slices(window)]), "truth"),
+        Tile("Truth", "the high-res original", _picture_uri(truth[_slices(window)]), "truth"),
     ]
     where = (
         f"{wide} × {high} pixels at column {left}, row {top} of {truth.shape[1]} × {truth.shape[0]}"
     )
     return Scene(
         f"{short(name, 60)}, ×{scale}{f', input {size}' if size else ''}",
+        wide,
+        high,
         where,
         _overview_uri(truth, window),
         tuple(tiles),
@@ -147,7 +184,8 @@ def _candidate_tiles(
             notes.append(f"{short(job.name, 60)}: the picture is damaged or of another size.")
             continue
         where = f" · {short(job.device_label, 48)}" if len(devices) > 1 else ""
-        tiles.append(Tile(short(job.name, 60), _detail(job) + where, _png_uri(cut), "candidate"))
+        title, detail = short(job.name, 60), _detail(job) + where
+        tiles.append(Tile(title, detail, _picture_uri(cut), "candidate", job.candidate))
     if len(tiles) > MOST_TILES:
         notes.append(f"{len(tiles) - MOST_TILES} further cut-outs are not shown.")
     return tiles[:MOST_TILES], notes
@@ -180,8 +218,8 @@ def _read(path: Path) -> Image | None:
         return None
 
 
-def _png_uri(image: Image) -> str:
-    return _uri(image, "PNG", optimize=True)
+def _picture_uri(image: Image) -> str:
+    return _uri(image, "WebP", lossless=True, quality=60, method=4)
 
 
 def _overview_uri(image: Image, window: tuple[int, int, int, int]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from edgesr.analysis.devices import DeviceFacts, devices_of, mapping, number
 from edgesr.analysis.rows import RunData
 from edgesr.report.markup import Markup, element, join
+from edgesr.report.views import scroll_box
 from edgesr.report.wording import SIMULATED, UNLISTED
 from edgesr.text import NONE, clean, join_known, short
 
@@ -37,40 +38,50 @@ def device_cells(device: DeviceFacts) -> dict[str, str]:
         "Memory": _memory(facts),
         "ABI": _text(facts, "abi"),
         "Profile": _text(facts, "profile"),
+        "Class": "" if device.device_class == "unlisted" else device.device_class,
         "adb server": _text(facts, "server"),
     }
     return {what: short(value, 80) for what, value in cells.items()}
 
 
-def devices_section(found: Sequence[DeviceFacts]) -> Markup:
-    """A table with one row per device; columns of which nothing is known are left out."""
+def devices_table(found: Sequence[DeviceFacts], links: Mapping[str, str]) -> Markup:
+    """One row per device; columns of which nothing is known are left out.
+
+    Args:
+        found: The devices.
+        links: Device -> anchor of its page.
+    """
+    if not found:
+        return element("p", "The runs do not tell.")
     cells = [device_cells(device) for device in found]
-    shown = [what for what in (cells[0] if cells else ()) if any(row[what] for row in cells)]
+    shown = [what for what in cells[0] if any(row[what] for row in cells)]
     head = (element("th", what, scope="col") for what in ("Device", *shown))
     rows = (
-        element("tr", _name_cell(device), *(element("td", row[what] or NONE) for what in shown))
+        element(
+            "tr", _name_cell(device, links), *(element("td", row[what] or NONE) for what in shown)
+        )
         for device, row in zip(found, cells, strict=True)
     )
+    title = "What the runs were measured on"
     table = element(
         "table",
-        element("caption", element("span", "What the runs were measured on")),
+        element("caption", element("span", title)),
         element("thead", element("tr", *head)),
         element("tbody", *rows),
         class_="made devices",
     )
-    title = "What the runs were measured on"
-    box = element("div", table, class_="scroll", tabindex="0", role="region", aria_label=title)
-    unknown = element("p", "The runs do not tell.")
-    return element("section", element("h2", "Devices"), box if cells else unknown, id="devices")
+    return scroll_box(table, title)
 
 
-def _name_cell(device: DeviceFacts) -> Markup:
+def _name_cell(device: DeviceFacts, links: Mapping[str, str]) -> Markup:
     """The device's name, with what to know about it below."""
     warnings = (
         element("span", element("span", "▲ ", aria_hidden="true"), words, class_="mark")
         for words in marks(device)
     )
-    return element("th", join(short(device.name, 40), *warnings), scope="row")
+    name, anchor = short(device.name, 40), links.get(device.name)
+    shown = element("a", name, href=f"#{anchor}") if anchor else name
+    return element("th", join(shown, *warnings), scope="row")
 
 
 def device_line(device: DeviceFacts) -> str:

@@ -9,10 +9,8 @@ from edgesr.report.legibility import best_read, reading_sentence
 from edgesr.report.wording import delegate_words, doubt_words, node_words
 from edgesr.text import clean, figures, fixed, join_known, plural, short
 
-NO_CRITERIA = "No recommendation criteria were applied: these are facts, not a choice."
-
 PanelT = TypeVar("PanelT")
-MOST_PANELS = 24
+MOST_PANELS = 12
 """Panels drawn per plot."""
 SAME_QUALITY_DB = 0.05
 """PSNR differences below this are taken for none when the best is named."""
@@ -122,6 +120,9 @@ def _place(job: JobSummary) -> str:
 def _spread(job: JobSummary) -> str:
     if job.rounds == 1:
         return "one round"
+    low, high = job.median_low_ms, job.median_high_ms
+    if math.isfinite(low) and math.isfinite(high):
+        return f"95 % {figures(low)} to {figures(high)}, {job.rounds} rounds"
     return f"{figures(job.fastest_ms)} to {figures(job.slowest_ms)} ms over {job.rounds} rounds"
 
 

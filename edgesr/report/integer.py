@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from edgesr.analysis.devices import mapping, number
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.markup import Markup, element
 from edgesr.report.table import markdown_cell
+from edgesr.report.views import View, scroll_box
 from edgesr.report.wording import delegate_words, node_words, verdict_words
 from edgesr.results.manifest import VARIANTS
 from edgesr.text import count, figures, plural, short
@@ -28,6 +29,7 @@ SAME = 0.05
 AGREEING = 0.75
 """Part of the rounds that must lie on the median's side of 1 before it is called a difference."""
 MOST_SENTENCES = 12
+MOST_ROWS = 400
 
 TITLE = "Integers against fp32"
 _ABOUT = (
@@ -229,24 +231,20 @@ def integer_findings(found: Sequence[Comparison]) -> list[Markup]:
     return [element("h3", TITLE), element("ul", *told, class_="trouble")] if found else []
 
 
-def integer_section(found: Sequence[Comparison]) -> Markup:
-    """The table of all comparisons, as a section of the page."""
+def integer_view(found: Sequence[Comparison]) -> View:
+    """The page with the table of the comparisons."""
+    shown = found[:MOST_ROWS]
     head = (element("th", c.title, scope="col", class_="n" if c.value else None) for c in _COLUMNS)
-    body = (element("tr", *(_cell(column, pair) for column in _COLUMNS)) for pair in found)
+    body = (element("tr", *(_cell(column, pair) for column in _COLUMNS)) for pair in shown)
+    left_out = f" {len(found) - len(shown)} further ones are left out." if found[MOST_ROWS:] else ""
     table = element(
         "table",
-        element("caption", element("span", _ABOUT)),
+        element("caption", element("span", _ABOUT + left_out)),
         element("thead", element("tr", *head)),
         element("tbody", *body),
         class_="made",
     )
-    box: dict[str, Any] = {"class_": "scroll", "tabindex": "0", "role": "region"}
-    return element(
-        "section",
-        element("h2", TITLE),
-        element("div", table, **box, aria_label=TITLE),
-        id="integers",
-    )
+    return View("integers", TITLE, (scroll_box(table, TITLE),), entry="Integers")
 
 
 def _cell(column: _Column, pair: Comparison) -> Markup:
@@ -262,7 +260,7 @@ def integer_markdown(found: Sequence[Comparison]) -> list[str]:
         "| " + " | ".join(column.title for column in _COLUMNS) + " |",
         "|" + "|".join(" --: " if column.value else " --- " for column in _COLUMNS) + "|",
     ]
-    for pair in found:
+    for pair in found[:MOST_ROWS]:
         cells = (markdown_cell(column.text(pair)) for column in _COLUMNS)
         lines.append(f"| {' | '.join(cells)} |")
     return [f"## {TITLE}", "", *told, "", _ABOUT, "", *lines, ""]

@@ -23,20 +23,29 @@ def run_facts(run: RunData) -> Facts:
         ("Suite", _settings(mapping(header.get("suite")))),
         *_accuracy(mapping(header.get("accuracy"))),
         ("Versions", _settings(mapping(header.get("versions")))),
-        ("Records", f"{len(run.records)} rounds"),
+        ("Records", f"{run.recorded} rounds"),
     ]
     if run.torn_lines:
         facts.append(("Damaged records", f"{plural(run.torn_lines, 'line')} left out: unreadable"))
+    if run.doubled_lines:
+        told = f"{plural(run.doubled_lines, 'line')} left out: a copy of another"
+        facts.append(("Doubled records", told))
     return [(clean(what), clean(value)) for what, value in facts if value]
 
 
 def candidate_facts(run: RunData) -> list[dict[str, str]]:
     """One row per candidate of a run: what it is and what it was made from."""
-    return [_candidate(str(key), mapping(value))
+    return [manifest_facts(str(key), mapping(value))
             for key, value in mapping(run.header.get("candidates")).items()]  # fmt: skip
 
 
-def _candidate(key: str, manifest: dict[str, Any]) -> dict[str, str]:
+def manifest_facts(key: str, manifest: dict[str, Any]) -> dict[str, str]:
+    """What a candidate is and what it was made from; empty where nothing is known.
+
+    Args:
+        key: Its sha256.
+        manifest: Its manifest, of whatever shape.
+    """
     model, source = mapping(manifest.get("model")), mapping(manifest.get("source"))
     parity = mapping(manifest.get("parity"))
     psnr = parity.get("psnr_db")

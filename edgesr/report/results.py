@@ -1,43 +1,45 @@
-"""The page's first section: the facts to take away, and what is wrong or doubtful."""
+"""The facts to take away, and what is wrong or doubtful."""
 
 from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade
-from edgesr.report.headline import NO_CRITERIA, headline, panels
+from edgesr.report.headline import first_panels, headline, panels
 from edgesr.report.integer import Comparison, integer_findings
 from edgesr.report.markup import Markup, element
 from edgesr.report.table import doubt_reasons, grade
+from edgesr.report.ties import tie_sentence
 from edgesr.report.wording import NOT_AN_APP, TRUST_LEGEND, delegate_words
 from edgesr.text import plural, short
 
 
-def results(
-    jobs: Sequence[JobSummary], integers: Sequence[Comparison] = (), notice: str = ""
-) -> Markup:
-    """The page's first section.
+def results(jobs: Sequence[JobSummary], integers: Sequence[Comparison] = ()) -> Markup:
+    """The section of what was found, and of what went wrong.
 
     Args:
         jobs: All jobs.
         integers: Integer files against fp32.
-        notice: What to know before reading on; empty for nothing.
     """
-    found = panels(jobs)
+    found, left_out = first_panels(panels(jobs))
     cards = [
-        element("article", element("h3", title), element("p", headline(members)), class_="card")
+        element(
+            "article",
+            element("h3", title),
+            element("p", f"{headline(members)} {tie_sentence(members)}".strip()),
+            class_="card",
+        )
         for title, members in found.items()
     ]
     empty = element("p", "These runs hold no jobs.")
     return element(
         "section",
         element("h2", "Results"),
-        element("p", notice, class_="notice") if notice else "",
         _tally(jobs),
         *(cards or [empty]),
-        element("p", f"{NO_CRITERIA} {NOT_AN_APP} Trust: {TRUST_LEGEND}.", class_="quiet"),
+        element("p", f"{left_out} {NOT_AN_APP} Trust: {TRUST_LEGEND}.".strip(), class_="quiet"),
         *integer_findings(integers),
-        *_trouble(jobs),
-        *_doubts(jobs),
+        *trouble(jobs),
+        *doubts(jobs),
         id="results",
     )
 
@@ -63,7 +65,7 @@ def _tally(jobs: Sequence[JobSummary]) -> Markup:
     )
 
 
-def _trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
+def trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
     """Reasons of refused, failed and unmeasured jobs, each once with the number of its jobs."""
     counts: dict[tuple[str, str, str], int] = {}
     for job in jobs:
@@ -87,7 +89,7 @@ def _trouble(jobs: Sequence[JobSummary]) -> list[Markup]:
             element("ul", *items, *more, class_="trouble")]  # fmt: skip
 
 
-def _doubts(jobs: Sequence[JobSummary]) -> list[Markup]:
+def doubts(jobs: Sequence[JobSummary]) -> list[Markup]:
     """Why jobs with a time are doubtful: each reason once, with an example's numbers."""
     found: dict[tuple[Grade, str], list[str]] = {}
     for job in jobs:

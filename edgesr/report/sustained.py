@@ -142,13 +142,8 @@ def series_document(series: Series) -> dict[str, Any]:
     }
 
 
-def sustained_section(series: Sequence[Series], notice: str = "") -> Markup:
-    """The page's section: a sentence per series, and what they rest on.
-
-    Args:
-        series: All series.
-        notice: What to know before reading on, where this is the first section; empty for nothing.
-    """
+def sustained_section(series: Sequence[Series]) -> Markup:
+    """The page's section: a sentence per series, and what they rest on."""
     items = (
         element(
             "li",
@@ -161,7 +156,6 @@ def sustained_section(series: Sequence[Series], notice: str = "") -> Markup:
     return element(
         "section",
         element("h2", TITLE),
-        element("p", notice, class_="notice") if notice else "",
         element("p", EXPLAINED, class_="quiet"),
         element("ul", *items),
         element("p", "Every segment stands in sustained.csv, beside this page.", class_="quiet"),

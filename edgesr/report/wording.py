@@ -20,6 +20,8 @@ DOUBTS = {
     "verdict_varies": "rounds disagree about where the graph ran; the worst is shown",
     "drift": "it became slower from round to round: by {percent} % over {rounds} rounds",
     "clock_drift": "the clock fell from round to round: by {percent} % over {rounds} rounds",
+    "bimodal": "rounds fall into two clumps, {percent} % apart: {slow} of {rounds} are slow",
+    "outliers": "{far} of {rounds} rounds lie apart, the farthest {percent} % from the median",
     # found over a paced series (edgesr.analysis.sustained)
     "rested": "{percent} % of the time passed between launches, where the device could rest",
     "series_torn": "only {done} of {planned} segments have figures",

@@ -17,7 +17,7 @@ from edgesr.report.integer import (
     compare,
     integer_findings,
     integer_markdown,
-    integer_section,
+    integer_view,
     sentences,
 )
 from edgesr.report.page import ReportRequest, write_report
@@ -227,7 +227,7 @@ def test_without_a_comparison_nothing_is_shown(tmp_path: Path) -> None:
     assert integer_findings([]) == []
     assert integer_markdown([]) == []
     page = write_report(ReportRequest((_run(tmp_path, _records({"int8": (3.0,)})),)))
-    assert "#integers" not in page.read_text()
+    assert '"#integers"' not in page.read_text()
     assert "Integers against fp32" not in (page.parent / "report.md").read_text()
 
 
@@ -240,4 +240,4 @@ def test_a_fleet_compares_within_each_phone(tmp_path: Path) -> None:
         assert pair.integer.device == pair.fp32.device
         assert len(pair.ratios) == FLEET_ROUNDS
         assert pair.ratio == pytest.approx(0.6, rel=0.2)
-    assert "Redmi 12C, simulated" in integer_section(found)
+    assert "Redmi 12C, simulated" in integer_view(found).body[0]

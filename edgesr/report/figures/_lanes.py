@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,8 +30,11 @@ from edgesr.report.headline import first_panels, panels
 from edgesr.report.wording import delegate_base, delegate_words, split_placed
 from edgesr.text import figures, short
 
-MOST_GROUPS = 30
-"""Candidates drawn per panel; the others stand in the table."""
+MOST_GROUPS, LEAST_GROUPS = 30, 4
+"""Candidates drawn per panel, at most and, of many panels, at least; the others stand in the
+table."""
+MOST_LANES = 192
+"""Lanes of a plot, if each panel gets its least: what more of them tell nobody reads."""
 LANE, GAP, HEADING, TITLE, AXIS = 16, 8, 15, 30, 40
 LABEL_COLUMN = 240
 _SIZE = re.compile(r"-\d+x\d+(?=-|$)")
@@ -48,7 +52,10 @@ class Lane:
     points: tuple[float, ...] = ()
     """Further values on the same lane, in order; drawn from hollow to full."""
     bar: bool = False
-    """A bar from zero, instead of a point with a range."""
+    """A bar from zero, instead of a point with a range: full up to ``low``, then lighter up to
+    ``mid``, and a line up to ``high``."""
+    dotted: bool = False
+    """The range is something else than that of the other lanes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class LanePlot:
     legend: tuple[str, ...] = ()
     """Where the jobs ran, for the colours' legend; empty for none."""
     left_out: int = 0
-    """Candidates beyond `MOST_GROUPS`."""
+    """Candidates that are not drawn, over all panels."""
     note: str = ""
     """About panels that are left out."""
 
@@ -95,10 +102,15 @@ def lane_plot(
         groups = [Group(labels[c], tuple(lanes_of(own))) for c, own in by_candidate.items()]
         groups = [group for group in groups if group.lanes]
         groups.sort(key=lambda group: min(lane.mid for lane in group.lanes))
-        left_out += max(0, len(groups) - MOST_GROUPS)
         if groups:
-            found[title] = groups[:MOST_GROUPS]
+            found[title] = groups
     found, note = first_panels(found)
+    lanes = sum(len(group.lanes) for groups in found.values() for group in groups)
+    share = MOST_LANES / max(lanes, MOST_LANES)
+    for title, groups in found.items():
+        most = min(MOST_GROUPS, max(LEAST_GROUPS, round(share * len(groups))))
+        left_out += max(0, len(groups) - most)
+        found[title] = groups[:most]
     placed = {lane.placed for groups in found.values() for g in groups for lane in g.lanes}
     return LanePlot(found, axis_label, tuple(sorted(placed - {""})), left_out, note)
 
@@ -201,28 +213,7 @@ def _draw_panel(axes: Axes, groups: list[Group], frame: Frame, width: float) -> 
 
 
 def _draw_lane(axes: Axes, lane: Lane, y: float) -> None:
-    colour = delegate_colour(lane.placed)
-    if lane.bar:
-        axes.barh(y, lane.mid, height=LANE - 6, color=colour, linewidth=0)
-    else:
-        axes.plot([lane.low, lane.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-        ends = axes.transData.transform([(lane.low, y), (lane.high, y)])
-        if ends[1][0] - ends[0][0] > 8 and not lane.points:  # else the point hides them
-            axes.plot(
-                [lane.low, lane.high], [y, y], "|", color=colour, markersize=9, markeredgewidth=1.5
-            )
-        points = lane.points or (lane.mid,)
-        for index, point in enumerate(points):
-            last = index == len(points) - 1
-            axes.plot(
-                [point],
-                [y],
-                "o",
-                color=colour,
-                markersize=6,
-                markeredgewidth=1.5,
-                markerfacecolor=colour if last else axes.figure.get_facecolor(),
-            )
+    (_draw_bar if lane.bar else _draw_points)(axes, lane, y)
     axes.annotate(
         lane.label,
         (lane.high, y),
@@ -233,6 +224,44 @@ def _draw_lane(axes: Axes, lane: Lane, y: float) -> None:
         color=INK if lane.placed else MUTED,
         bbox={"facecolor": PAPER, "linewidth": 0, "pad": 0.5},
     )
+
+
+def _draw_bar(axes: Axes, lane: Lane, y: float) -> None:
+    style: dict[str, Any] = {
+        "height": LANE - 6, "color": delegate_colour(lane.placed), "linewidth": 0,
+    }  # fmt: skip
+    staged = lane.low > 0
+    axes.barh(y, lane.mid, alpha=0.45 if staged else 1, **style)
+    if staged:
+        axes.barh(y, lane.low, **style)
+    if lane.high > lane.mid:
+        axes.plot([lane.mid, lane.high], [y, y], color=style["color"], linewidth=1.5)
+
+
+def _draw_points(axes: Axes, lane: Lane, y: float) -> None:
+    colour = delegate_colour(lane.placed)
+    style: dict[str, Any] = {"linestyle": (0, (1, 1))} if lane.dotted else {}
+    axes.plot(
+        [lane.low, lane.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt", **style
+    )
+    ends = axes.transData.transform([(lane.low, y), (lane.high, y)])
+    wide = ends[1][0] - ends[0][0] > 8  # else the point hides the ends
+    if wide and not lane.points and not lane.dotted:
+        axes.plot(
+            [lane.low, lane.high], [y, y], "|", color=colour, markersize=9, markeredgewidth=1.5
+        )
+    points = lane.points or (lane.mid,)
+    for index, point in enumerate(points):
+        last = index == len(points) - 1
+        axes.plot(
+            [point],
+            [y],
+            "o",
+            color=colour,
+            markersize=6,
+            markeredgewidth=1.5,
+            markerfacecolor=colour if last else axes.figure.get_facecolor(),
+        )
 
 
 def _scale_axis(axes: Axes, lanes: list[Lane], width: float) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -27,6 +28,10 @@ from edgesr.results.manifest import VARIANTS
 from edgesr.text import short
 
 HEIGHT, AXIS, LEFT = 340, 48, 46
+MOST_POINTS, LEAST_POINTS = 300, 24
+"""Points of a plot, and of each panel at least."""
+MOST_NAMES, LEAST_NAMES = 60, 8
+"""Likewise of names."""
 TITLE = 46
 """The panel's title and, below it, the name of the vertical axis."""
 
@@ -45,6 +50,8 @@ class Scatter:
     """Ends of the value's interval; NaN draws none."""
     least: float = -math.inf
     """No value can be below it."""
+    higher_is_better: bool = True
+    """Which end of the axis the front lies at."""
     pad: float = 0.1
     """Room above and below, at least."""
 
@@ -64,10 +71,14 @@ def draw_scatter(jobs: Sequence[JobSummary], frame: Frame, scatter: Scatter) -> 
     drawn, left_out = first_panels({title: points for title, points in drawn.items() if points})
     if not drawn:
         return None
+    every = sum(len(points) for points in drawn.values())
+    most = max(LEAST_POINTS, MOST_POINTS // len(drawn))
+    drawn = {title: _telling(points, scatter, most) for title, points in drawn.items()}
     everything = [job for points in drawn.values() for job in points]
     places = sorted({job.placed for job in everything})
     variants = sorted({job.variant for job in everything}, key=_variant_order)
     top, unlabelled = legend_height(frame.width, places, variants), 0
+    names = max(LEAST_NAMES, MOST_NAMES // len(drawn))
     figure = new_figure(frame.width, top + len(drawn) * (TITLE + HEIGHT + AXIS))
     draw_legend(figure, places, variants)
     for title, points in drawn.items():
@@ -80,10 +91,12 @@ def draw_scatter(jobs: Sequence[JobSummary], frame: Frame, scatter: Scatter) -> 
             fontsize=11 if frame.narrow else 12,
         )
         axes = place_axes(figure, (LEFT, top + TITLE, frame.width - LEFT - 8, HEIGHT))
-        unlabelled += _draw_panel(axes, points, scatter)
+        unlabelled += _draw_panel(axes, points, scatter, names)
         top += TITLE + HEIGHT + AXIS
-    note = f"{unlabelled} points in the crowd carry no name." if unlabelled else ""
-    return Drawn(figure, everything, f"{note} {left_out}".strip())
+    slower = f"{every - len(everything)} slower points are in the table only."
+    notes = [f"{unlabelled} points in the crowd carry no name." if unlabelled else "",
+             slower if every > len(everything) else "", left_out]  # fmt: skip
+    return Drawn(figure, everything, " ".join(note for note in notes if note))
 
 
 def _points(jobs: Sequence[JobSummary], scatter: Scatter) -> list[JobSummary]:
@@ -94,12 +107,20 @@ def _points(jobs: Sequence[JobSummary], scatter: Scatter) -> list[JobSummary]:
     return [job for job in fastest if math.isfinite(scatter.value(job))]
 
 
+def _telling(points: list[JobSummary], scatter: Scatter, most: int) -> list[JobSummary]:
+    """At most so many: those of the front, and the fastest others."""
+    best = {id(job) for job in front(points, scatter)}
+    ordered = sorted(points, key=lambda job: (id(job) not in best, job.median_ms))[:most]
+    chosen = {id(job) for job in ordered}
+    return [job for job in points if id(job) in chosen]
+
+
 def _variant_order(variant: str) -> tuple[int, str]:
     names: list[str] = list(VARIANTS)
     return (names.index(variant) if variant in names else len(names), variant)
 
 
-def _draw_panel(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int:
+def _draw_panel(axes: Axes, points: list[JobSummary], scatter: Scatter, names: int) -> int:
     """Draws one panel; returns how many points got no label."""
     _scale_axes(axes, points, scatter)
     for label, level in _levels(points, scatter).items():
@@ -114,6 +135,7 @@ def _draw_panel(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int:
             fontsize=10,
             color=MUTED,
         )
+    _draw_front(axes, points, scatter)
     for job in points:
         colour, (low, high) = delegate_colour(job.placed), scatter.interval(job)
         if not math.isnan(low):
@@ -130,7 +152,37 @@ def _draw_panel(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int:
         )
     axes.set_xlabel("ms per frame", fontsize=10, loc="left")
     axes.set_title(scatter.axis, fontsize=10, color=MUTED, loc="left", x=-0.0, pad=4)
-    return _label_points(axes, points, scatter)
+    return _label_points(axes, points, scatter, names)
+
+
+def front(points: Sequence[JobSummary], scatter: Scatter) -> list[JobSummary]:
+    """The Pareto front, the fastest first: no other point that may be chosen is better in one.
+
+    Jobs that fell back, ran partly or have wrong pixels are never on it.
+    """
+    sign = 1 if scatter.higher_is_better else -1
+    found: list[JobSummary] = []
+    usable = (job for job in points if job.selectable)
+    for job in sorted(usable, key=lambda job: (job.median_ms, -sign * scatter.value(job))):
+        if not found or sign * scatter.value(job) > sign * scatter.value(found[-1]):
+            found.append(job)
+    return found
+
+
+def _draw_front(axes: Axes, points: Sequence[JobSummary], scatter: Scatter) -> None:
+    """A staircase: what is not on its better side is beaten by one of its corners."""
+    found = front(points, scatter)
+    if len(found) < 2:
+        return
+    axes.plot(
+        [job.median_ms for job in found],
+        [scatter.value(job) for job in found],
+        drawstyle="steps-post",
+        color=MUTED,
+        linewidth=1.4,
+        alpha=0.7,
+        zorder=1.5,
+    )
 
 
 def _levels(points: list[JobSummary], scatter: Scatter) -> dict[str, float]:
@@ -158,8 +210,8 @@ def _scale_axes(axes: Axes, points: list[JobSummary], scatter: Scatter) -> None:
     axes.set_ylim(max(min(levels) - pad, scatter.least), max(levels) + pad)
 
 
-def _label_points(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int:
-    """Names each candidate once, at its fastest point, where there is room for the name."""
+def _label_points(axes: Axes, points: list[JobSummary], scatter: Scatter, most: int) -> int:
+    """Names candidates once, at their best point, where there is room; returns how many not."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 - axes made by place_axes have one
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
@@ -168,12 +220,16 @@ def _label_points(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int
     taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in positions]
     taken += [text.get_window_extent(renderer) for text in axes.texts]
     taken += [bar for job in points for bar in _bars(axes, job, scatter)]
+    taken += _steps(axes, front(points, scatter), scatter)
+    taken += [_line(axes, level) for level in _levels(points, scatter).values()]
     frame = axes.get_window_extent(renderer)
     fastest: dict[str, tuple[float, float]] = {}
-    for job, at in zip(points, positions, strict=True):
+    best = {id(job) for job in front(points, scatter)}
+    placed = zip(points, positions, strict=True)
+    for job, at in sorted(placed, key=lambda one: (id(one[0]) not in best, one[0].median_ms)):
         fastest.setdefault(job.candidate, (float(at[0]), float(at[1])))
-    missing = 0
-    for candidate, origin in fastest.items():
+    missing = max(0, len(fastest) - most)
+    for candidate, origin in list(fastest.items())[:most]:
         probe = axes.text(0, 0, names[candidate], fontsize=9.5)
         size = probe.get_window_extent(renderer)
         probe.remove()
@@ -184,6 +240,20 @@ def _label_points(axes: Axes, points: list[JobSummary], scatter: Scatter) -> int
         taken.append(spot)
         _write_label(axes, names[candidate], origin, spot)
     return missing
+
+
+def _line(axes: Axes, level: float) -> Bbox:
+    """Where a level to compare with is drawn."""
+    y = axes.transData.transform((1, level))[1]
+    return Bbox.from_extents(axes.bbox.x0, y - 2, axes.bbox.x1, y + 2)
+
+
+def _steps(axes: Axes, corners: Sequence[JobSummary], scatter: Scatter) -> Iterator[Bbox]:
+    """Where the front is drawn."""
+    at = [axes.transData.transform((job.median_ms, scatter.value(job))) for job in corners]
+    for (x0, y0), (x1, y1) in pairwise(at):
+        yield Bbox.from_extents(x0, y0 - 2, x1, y0 + 2)
+        yield Bbox.from_extents(x1 - 2, min(y0, y1), x1 + 2, max(y0, y1))
 
 
 def _bars(axes: Axes, job: JobSummary, scatter: Scatter) -> Iterator[Bbox]:

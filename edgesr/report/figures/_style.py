@@ -23,6 +23,8 @@ from edgesr.text import short
 
 PIXELS_PER_INCH = 72  # an SVG point is then one CSS pixel of the page
 LEGEND_LINE, LEGEND_TYPE = 20, 10.5
+TALL = 3000
+"""CSS pixels; a higher PNG takes seconds and megabytes at twice the size."""
 INK, MUTED, GRID, PAPER = "#1c2024", "#5c6670", "#d9dee3", "#fefeff"
 THEME = {
     "ink": INK,
@@ -147,8 +149,10 @@ def _legend_lines(width: int, placed: Sequence[str], variants: Sequence[str]) ->
 
 
 def to_png(figure: Figure, path: Path) -> None:
-    """Writes the light theme at twice the page's size."""
-    figure.savefig(path, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": "edgesr"})
+    """Writes the light theme at twice the page's size; a very high one as it is."""
+    factor = 2 if figure.bbox.height <= TALL else 1
+    dpi = factor * PIXELS_PER_INCH
+    figure.savefig(path, format="png", dpi=dpi, metadata={"Software": "edgesr"})
 
 
 def to_svg(figure: Figure) -> str:

@@ -1,4 +1,4 @@
-"""Latency with its spread, per candidate and delegate."""
+"""Latency with its interval, per candidate and delegate."""
 
 import math
 from collections.abc import Sequence
@@ -15,17 +15,22 @@ from edgesr.report.figures.registry import Drawing, Frame, plot
 from edgesr.report.wording import delegate_words
 from edgesr.text import figures, plural, short
 
+WIDEST = 3.0
+"""An interval that goes beyond so many times the median, or below as small a part of it, tells
+nothing and would squeeze all others: it counts as none."""
+
 
 @plot(
     "latency",
     title="Latency",
-    caption="Point: median of the rounds' medians. Bar: fastest to slowest round. Each candidate "
-    "and delegate at its fastest thread count; an axis that spans much is logarithmic. "
+    caption="Point: median of the rounds' medians. Bar with ends: its 95 % interval over rounds; "
+    "dotted: fastest to slowest round, where there are too few rounds to tell it. Each "
+    "candidate and delegate at its fastest thread count; an axis that spans much is logarithmic. "
     "▲: of trust B or C, the table says why.",
     order=10,
 )
 def latency(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
-    """Points with min..max bars, ms per frame."""
+    """Points with intervals, ms per frame."""
     plan = lane_plot(jobs, _lanes, "ms per frame")
     if not plan.panels:
         return None
@@ -41,10 +46,14 @@ def latency(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
 
 
 def _lanes(jobs: list[JobSummary]) -> list[Lane]:
-    return [
-        Lane(job.placed, job.fastest_ms, job.median_ms, job.slowest_ms, _label(job))
-        for job in fastest_by_place(jobs)
-    ]
+    return [_lane(job) for job in fastest_by_place(jobs)]
+
+
+def _lane(job: JobSummary) -> Lane:
+    low, high = job.median_low_ms, job.median_high_ms
+    told = job.median_ms / WIDEST <= low and high <= WIDEST * job.median_ms
+    ends = (low, high) if told else (job.fastest_ms, job.slowest_ms)
+    return Lane(job.placed, ends[0], job.median_ms, ends[1], _label(job), dotted=not told)
 
 
 def _label(job: JobSummary) -> str:

@@ -18,8 +18,9 @@ from edgesr.text import fixed, plural
 @plot(
     "memory",
     title="Memory",
-    caption="Growth of the resident set from the engine's start to the end of a round (MiB), at "
-    "the same thread count as in the latency plot. PSS: from a pass of its own, where measured.",
+    caption="Growth of the resident set from the engine's start (MiB): full until the model is "
+    "ready, light until the end of a round, where told; the line goes on to the peak. At the same "
+    "thread count as in the latency plot. PSS: from a pass of its own, where measured.",
     order=40,
 )
 def memory(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
@@ -37,12 +38,19 @@ def memory(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:
 
 def _lanes(jobs: list[JobSummary]) -> list[Lane]:
     known = [job for job in fastest_by_place(jobs) if math.isfinite(job.memory_mb)]
-    return [
-        Lane(job.placed, 0, job.memory_mb, job.memory_mb, _label(job), bar=True) for job in known
-    ]
+    return [_lane(job) for job in known]
+
+
+def _lane(job: JobSummary) -> Lane:
+    """From stage to stage it only grows; a figure that doesn't is left out."""
+    ready, whole, peak = job.memory_init_mb, job.memory_mb, job.memory_peak_mb
+    low = ready if 0 < ready <= whole else 0.0
+    high = peak if math.isfinite(peak) and peak > whole else whole
+    return Lane(job.placed, low, whole, high, _label(job), bar=True)
 
 
 def _label(job: JobSummary) -> str:
     pss = job.memory_pss_mb
     own = f", PSS {fixed(pss, 1)}" if math.isfinite(pss) else ""
-    return f"{fixed(job.memory_mb, 1)} MiB{own}{variant_words(job.placed)}"
+    ready = f"{fixed(job.memory_init_mb, 1)} → " if 0 < job.memory_init_mb <= job.memory_mb else ""
+    return f"{ready}{fixed(job.memory_mb, 1)} MiB{own}{variant_words(job.placed)}"

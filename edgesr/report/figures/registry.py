@@ -4,11 +4,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import edgesr.report.figures as package
 from edgesr.analysis.summary import JobSummary
-from edgesr.analysis.sustained import Series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +39,11 @@ class Drawing:
 
 DrawFunction = Callable[[Sequence[JobSummary], Frame], Drawing | None]
 """Gives None where there is nothing to draw."""
-DrawSeriesFunction = Callable[[Sequence[Series], Frame], Drawing | None]
-"""As `DrawFunction`, for paced series."""
+DrawT = TypeVar("DrawT", bound=Callable[..., Drawing | None])
+
+
+Shows = Literal["jobs", "series", "rounds", "training"]
+"""What a plot is of: `JobSummary`, paced `Series`, `conditions.Track` or `training.Training`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Plot:
     """Place on the page; the smallest comes first."""
     draw: Callable[[Sequence[Any], Frame], Drawing | None]
     """Of what ``shows`` says."""
-    shows: Literal["jobs", "series"] = "jobs"
+    shows: Shows = "jobs"
 
 
 PLOTS: dict[str, Plot] = {}
@@ -75,13 +77,13 @@ def plot(
     return register
 
 
-def series_plot(
-    name: str, *, title: str, caption: str, order: int
-) -> Callable[[DrawSeriesFunction], DrawSeriesFunction]:
-    """Registers the decorated function as a plot of paced series."""
+def other_plot(
+    name: str, *, title: str, caption: str, order: int, shows: Shows
+) -> Callable[[DrawT], DrawT]:
+    """Registers the decorated function as a plot of something else than jobs."""
 
-    def register(draw: DrawSeriesFunction) -> DrawSeriesFunction:
-        PLOTS[name] = Plot(name, title, caption, order, draw, shows="series")
+    def register(draw: DrawT) -> DrawT:
+        PLOTS[name] = Plot(name, title, caption, order, draw, shows)
         return draw
 
     return register

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from edgesr.analysis.sustained import SegmentSummary, Series
 from edgesr.report.figures._style import INK, MUTED, PAPER, delegate_colour, new_figure, place_axes
-from edgesr.report.figures.registry import Drawing, Frame, series_plot
+from edgesr.report.figures.registry import Drawing, Frame, other_plot
 from edgesr.report.sustained import place, sentence
 from edgesr.report.wording import delegate_words
 from edgesr.text import figures, plural, short
@@ -34,7 +34,7 @@ class _Panel:
         return TITLE + LATENCY + len(self.strips) * (BETWEEN + STRIP) + AXIS
 
 
-@series_plot(
+@other_plot(
     "sustained",
     title="Latency over time",
     caption="Each mark is one launch. Line: median of its frames, with the range up to the p95; "
@@ -42,6 +42,7 @@ class _Panel:
     "shaded: from the first of them on. Below, over the same time: temperature (of a phone's "
     "battery, of this machine's CPU), and the clock that the system allows the big cores.",
     order=5,
+    shows="series",
 )
 def sustained(series: Sequence[Series], frame: Frame) -> Drawing | None:
     """One panel per series: ms per frame, and below °C and GHz, over minutes."""
