@@ -1,4 +1,4 @@
-"""The whole path on this machine in a few minutes: slides, fine-tuning, conversion, bench, report.
+"""The whole path on this machine in a few minutes: slides, fine-tuning, conversion, bench, choice.
 
 Real work at a small size: every number on the page was measured here, a moment ago.
 """
@@ -14,6 +14,7 @@ from edgesr.errors import UsageError
 from edgesr.files import write_bytes
 from edgesr.results.manifest import Variant
 from edgesr.results.store import Candidate, RunFolder, Workspace
+from edgesr.select.selection import Selection
 
 Progress = Callable[[str, int, int], None]
 Note = Callable[[str], None]
@@ -26,6 +27,7 @@ NETWORKS = ("residual-x2-slides", "elsr-x2-slides")
 VARIANTS: tuple[Variant, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io")
 """The first is fine-tuned on the demo's slides, the second is taken as it is."""
 SCALE = 2
+CRITERIA = "slides-quality"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class DemoRequest:
 
     @property
     def rounds(self) -> int:
-        """Rounds of the bench: two in the shortest demo."""
-        return min(10, max(2, int(self.minutes * 0.6)))
+        """Rounds of the bench: with fewer than three a time has no interval."""
+        return min(10, max(3, int(self.minutes)))
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class DemoResult:
     psnr_after: float
     """dB after fine-tuning."""
     candidates: list[Candidate]
+    selection: Selection
+    """By `CRITERIA`; without a winner where the machine was too busy to be sure."""
 
 
 def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None) -> DemoResult:
@@ -81,18 +85,22 @@ def run_demo(request: DemoRequest, note: Note, progress: Progress | None = None)
         EdgesrError: Whatever a stage raises.
     """
     workspace = Workspace(request.out)
-    note("1/5 rendering lecture slides, as a soft camera and a codec would leave them")
+    note("1/6 rendering lecture slides, as a soft camera and a codec would leave them")
     slides = _slides(request, progress)
-    note(f"2/5 fine-tuning {NETWORKS[0]} on them, {request.training_steps} steps")
+    note(f"2/6 fine-tuning {NETWORKS[0]} on them, {request.training_steps} steps")
     checkpoint, before, after = _fine_tune(request, slides, progress)
     note(f"    {before:.2f} dB before, {after:.2f} dB after, on validation slides")
-    note("3/5 converting two networks to fp32, fp16, dynamic, int8 and int8-io")
+    note("3/6 converting two networks to fp32, fp16, dynamic, int8 and int8-io")
     candidates = _convert(workspace, (str(checkpoint), NETWORKS[1]), slides["training"], progress)
-    note("4/5 measuring on this machine, with the pixels that it produces")
+    note("4/6 measuring on this machine, with the pixels that it produces")
     run = _bench(workspace, candidates, slides["test"], request.rounds, progress)
-    note("5/5 writing the report")
+    note("5/6 writing the report")
     page = _report(run, progress)
-    return DemoResult(page, run, checkpoint, before, after, candidates)
+    note(f"6/6 choosing by the criteria {CRITERIA}")
+    selection = _select(workspace, run)
+    for group in selection.groups:
+        note(f"    {group.recommendation}")
+    return DemoResult(page, run, checkpoint, before, after, candidates, selection)
 
 
 def _slides(request: DemoRequest, progress: Progress | None) -> dict[str, Path]:
@@ -167,3 +175,16 @@ def _report(run: RunFolder, progress: Progress | None) -> Path:
     from edgesr.report.page import ReportRequest, write_report
 
     return write_report(ReportRequest((run,)), progress)
+
+
+def _select(workspace: Workspace, run: RunFolder) -> Selection:
+    """The choice, which the workspace keeps where there is one."""
+    from edgesr.analysis.rows import read_run
+    from edgesr.select.choose import select_runs
+    from edgesr.select.criteria import load_criteria
+    from edgesr.select.store import write_selection
+
+    selection = select_runs([read_run(run)], load_criteria(CRITERIA))
+    if selection.winners:
+        write_selection(workspace, selection)
+    return selection

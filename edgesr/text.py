@@ -9,6 +9,8 @@ NONE = "–"
 
 def clean(text: str) -> str:
     """Foreign text on one line: no control, bidi-override or surrogate characters."""
+    if text.isprintable():  # most texts are, and a page has a million
+        return text
     spaced = (" " if c in "\t\r\n" else c for c in text)
     return "".join(
         c if unicodedata.category(c) not in _UNSEEN else "\N{REPLACEMENT CHARACTER}" for c in spaced

@@ -13,7 +13,7 @@ Measured on invented jobs (docs/statistics.md has the tables): two clumps are na
 most 2 % of jobs whose rounds are one normal or lognormal clump, and in up to 7 % of strongly skewed
 ones. Two halves that scatter by 2 % and lie 20 % apart are found in 92 % of jobs of 8 rounds and in
 98 % of 10; 10 % apart in 24 % and 28 %. One round of 10 that is 20 % slower is found as an outlier
-in 99 %; by mistake one is named in 4 % of jobs that scatter by 2 %, in 13 % of those that do by 5 %.
+in 99 %; by mistake one is named in 4 % of jobs that scatter by 2 %, in 13 % of those by 5 %.
 """
 
 import math

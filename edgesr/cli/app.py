@@ -7,6 +7,7 @@ import typer
 from edgesr import __version__
 from edgesr.cli import (
     bench,
+    compare,
     convert,
     data,
     demo,
@@ -16,9 +17,13 @@ from edgesr.cli import (
     inspect,
     models,
     ocr,
+    package,
     parse,
+    publish,
     quantize_report,
     report,
+    runs,
+    select,
     sweep,
     train,
     transfer,
@@ -53,7 +58,7 @@ def main(
 ) -> None:
     """Which super-resolution model file, on which delegate, for which phone, and why.
 
-    images -> data -> train -> convert -> bench -> report
+    images -> data -> train -> convert -> bench -> report -> select -> package
     """
     options_before_verb(workspace, quiet=quiet, debug=debug)
 
@@ -74,4 +79,9 @@ app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)
 app.command("parse")(parse.command)
 app.command("report")(report.command)
+app.add_typer(runs.app, name="runs")
+app.command("compare")(compare.command)
+app.command("select")(select.command)
+app.command("package")(package.command)
+app.command("publish")(publish.command)
 app.command("upscale")(upscale.command)

@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Go the whole path on this machine in a few minutes.
 
-    Slides, fine-tuning, conversion, bench, report: needs no phone and no data.
+    Slides, fine-tuning, conversion, bench, report, selection: needs no phone and no data.
     Every number on the page is measured here.
     """
     import shutil
@@ -41,6 +41,7 @@ def command(
                 "psnr_y_before": result.psnr_before,
                 "psnr_y_after": result.psnr_after,
                 "candidates": [candidate.manifest.name for candidate in result.candidates],
+                "winners": result.selection.to_dict()["winners"],
                 "seconds": seconds,
             }
         )
@@ -51,5 +52,6 @@ def command(
         "Next, with a checkpoint of yours:\n"
         f"  {program} convert CHECKPOINT --all\n"
         f"  {program} bench\n"
-        f"  {program} report"
+        f"  {program} report\n"
+        f"  {program} select"
     )

@@ -38,4 +38,8 @@ def test_the_demo_ends_with_a_page_of_its_own_numbers(tmp_path: Path) -> None:
     assert all(name in page for name in document["candidates"])
     lines = (Path(document["run"]) / "records.jsonl").read_text().splitlines()
     assert {json.loads(line)["status"] for line in lines} == {"ok"}
+    chosen = {winner["name"] for winner in document["winners"]}  # none where the machine is busy
+    assert chosen <= set(document["candidates"])
+    assert (tmp_path / "out" / "selection.json").exists() == bool(chosen)
+    assert "6/6" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -31,6 +31,7 @@ def test_the_wheel_holds_the_package_and_nothing_else() -> None:
     "needed",
     [
         "edgesr/_assets/devices/host.toml",
+        "edgesr/_assets/benchmarks/criteria/slides-quality.toml",
         "edgesr/_assets/benchmarks/suites/quick.toml",
         "edgesr/_assets/benchmarks/suites/sustained.toml",
         "edgesr/_assets/android_bench/binaries.toml",
