@@ -25,7 +25,7 @@ from edgesr.analysis.metrics_compared import (
     change_of_size,
     change_on_pictures,
 )
-from edgesr.analysis.run_side import RANKS, RunSide, State, pictures_of, state_of
+from edgesr.analysis.run_side import RANKS, RunSide, State, state_of
 from edgesr.analysis.statistics import NOTHING, Estimate
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.sustained import Series, typical
@@ -271,13 +271,14 @@ class _Sources:
     def differences(self) -> tuple[Difference, ...]:
         return (*self.pair.differences, *picture_differences(self.pair.before, self.pair.after))
 
-    @cached_property
-    def _pictures(self) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-        """Metric -> picture -> figure, of both; empty where equal names may be other pictures."""
+    def common(self, figure: str) -> list[tuple[float, float]]:
+        """A figure of each picture that both have; none where equal names may be other pictures."""
         if any(one.field == "pictures" for one in self.differences):
-            return {}, {}
-        one = pictures_of(self.before.run.folder.path, self.pair.before.key)
-        return one, pictures_of(self.after.run.folder.path, self.pair.after.key) if one else {}
+            return []
+        one = self.before.pictures.of(self.pair.before.key)
+        other = self.after.pictures.of(self.pair.after.key)
+        return [(found[figure], other[name][figure]) for name, found in one.items()
+                if figure in found and figure in other.get(name, {})]  # fmt: skip
 
     def value(self, metric: Metric, job: JobSummary) -> float:
         """A figure of one of both; NaN where unknown."""
@@ -298,7 +299,6 @@ class _Sources:
                 for side, job in ((self.before, self.pair.before), (self.after, self.pair.after))
             )
             return change_of_samples(*samples)
-        one, other = (found.get(metric.field, {}) for found in self._pictures)
-        common = [(value, other[name]) for name, value in one.items() if name in other]
+        common = self.common(metric.field)
         found = change_on_pictures(metric, self.pair.before, common) if common else None
         return found or change_of_means(metric, self.pair.before, self.pair.after)

@@ -32,7 +32,7 @@ def job_part(
     known = devices.get(device) or DeviceFacts(device, {}, {})
     return {
         "run": run,
-        "key": _key(job),
+        "key": job_key(job),
         "candidate": candidate,
         "name": str(manifest.get("name") or candidate[:12]),
         "variant": str(job.get("variant") or manifest.get("variant") or "unknown"),
@@ -57,7 +57,7 @@ def job_part(
     }
 
 
-def _key(job: Mapping[str, Any]) -> str:
+def job_key(job: Mapping[str, Any]) -> str:
     """The job's key as its records have it; one from a damaged plan just has to be unique."""
     try:
         return Job.model_validate(job).key

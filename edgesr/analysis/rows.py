@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from edgesr.analysis.devices import devices_of
-from edgesr.analysis.job_facts import job_part
+from edgesr.analysis.job_facts import job_key, job_part
 from edgesr.analysis.legibility import TEXT_NUMBERS
 from edgesr.analysis.round_facts import round_part
 from edgesr.analysis.trust import Finding, place_findings, weigh
+from edgesr.errors import InputError
 from edgesr.results.records import Job, Record
 from edgesr.results.store import RunFolder
 
@@ -83,7 +85,19 @@ def tidy_rows(runs: Sequence[RunData]) -> pd.DataFrame:
 
     Args:
         runs: The runs, in the order their rows shall have.
+
+    Raises:
+        InputError: When one is a copy of another: its rounds would count twice.
     """
+    found: dict[str, RunData] = {}
+    for run in runs:
+        same = found.setdefault(run.name, run)
+        if same is not run:
+            raise InputError(
+                f"{same.folder.path} and {run.folder.path} are both run {run.name}: their rounds "
+                "would count twice",
+                hint="one is a copy of the other: name only one of them",
+            )
     if len(runs) == 1:
         return runs[0].rows
     parts = [run.rows for run in runs] or [_Table("", {}).frame()]
@@ -92,7 +106,7 @@ def tidy_rows(runs: Sequence[RunData]) -> pd.DataFrame:
 
 def known(rows: Sequence[Row], name: str) -> list[Any]:
     """The values of one column that are there: neither None nor NaN."""
-    return [row[name] for row in rows if row[name] is not None and row[name] == row[name]]
+    return [value for row in rows if (value := row[name]) is not None and value == value]  # noqa: PLR0124 - NaN
 
 
 def grouped(rows: pd.DataFrame, names: Sequence[str] = ()) -> Iterable[list[dict[str, Any]]]:
@@ -164,6 +178,8 @@ JOB_COLUMNS = frozenset(
     }
 )  # fmt: skip
 """Columns that are the same in all rows of a job."""
+_NUMBERS = tuple(name for name in NUMBERS if name not in JOB_COLUMNS)
+_numbers_of = itemgetter(*_NUMBERS)
 _NO_ROUND = {
     name: math.nan if name in NUMBERS else None for name in COLUMNS if name not in JOB_COLUMNS
 }
@@ -183,7 +199,8 @@ class _Table:
         self._places: dict[Job, int] = {}
         self._place = array("q")
         """Of each row: which of the jobs it belongs to."""
-        self._numbers = {name: array("d") for name in NUMBERS if name not in JOB_COLUMNS}
+        self._numbers = array("d")
+        """Row after row, by `_NUMBERS`."""
         self._others: dict[str, list[Any]] = {
             name: [] for name in COLUMNS if name not in JOB_COLUMNS and name not in NUMBERS
         }
@@ -194,29 +211,30 @@ class _Table:
         place = self._places.get(job)
         if place is None:
             place = self._places[job] = self._new_job(job.model_dump())
-        self._append(place, {**_NO_ROUND, **round_part(record)}, ran_simulated=record.simulated)
+        self._append(place, round_part(record), ran_simulated=record.simulated)
 
     def add_planned(self) -> None:
         """One row for each job of the plan that no record tells of."""
         keys = {job["key"] for job in self._jobs}
         jobs = self._header.get("jobs")
         for planned in jobs if isinstance(jobs, list) else []:
-            if isinstance(planned, dict):
-                place = self._new_job(planned)
-                key = self._jobs[place]["key"]
-                if key not in keys:
-                    keys.add(key)
-                    self._append(place, {**_NO_ROUND, "status": NOT_MEASURED, "doubts": "[]"})
+            if isinstance(planned, dict) and (key := job_key(planned)) not in keys:
+                keys.add(key)
+                row = {**_NO_ROUND, "status": NOT_MEASURED, "doubts": "[]"}
+                self._append(self._new_job(planned), row)
 
     def frame(self) -> pd.DataFrame:
         """All rows so far."""
         place = np.frombuffer(self._place, dtype=np.int64)
+        numbers = np.frombuffer(self._numbers).reshape(-1, len(_NUMBERS))
         columns: dict[str, Any] = {}
         for name in COLUMNS:
             kind = "float64" if name in NUMBERS else "bool" if name in FLAGS else "object"
-            cells: Any = self._numbers.get(name, self._others.get(name))
+            cells: Any = self._others.get(name)
             if name in JOB_COLUMNS:
                 cells = np.array([job[name] for job in self._jobs], dtype=kind)[place]
+            elif name in NUMBERS:
+                cells = numbers[:, _NUMBERS.index(name)]
             columns[name] = pd.Series(cells, dtype=kind)
         return pd.DataFrame(columns, columns=list(COLUMNS))
 
@@ -238,8 +256,7 @@ class _Table:
             listed=job["listed"],
         )
         self._place.append(place)
-        for name, numbers in self._numbers.items():
-            numbers.append(row[name])
+        self._numbers.extend(_numbers_of(row))
         same = self._texts.setdefault
         for name, column in self._others.items():
             value = row[name]

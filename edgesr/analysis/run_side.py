@@ -1,26 +1,21 @@
 """One run as the comparison needs it: its jobs, their rounds, their pictures, its devices."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from edgesr.analysis.comparable import Conditions, conditions
-from edgesr.analysis.devices import mapping, number
 from edgesr.analysis.matching import Timed
 from edgesr.analysis.metrics_compared import METRICS
+from edgesr.analysis.pictures import Pictures
 from edgesr.analysis.rows import RunData, read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise
 from edgesr.analysis.sustained import Series, sustained
 from edgesr.results.store import RunFolder
 
-_MOST_BYTES = 64 * 2**20
-"""Of a file with the figures of each picture."""
 Samples = dict[str, list[float]]
 """Metric -> one figure per round."""
 State = Literal["holds", "ok", "flaky", "slows", "partial", "unproven", "wrong_pixels", "fallback",
@@ -47,6 +42,11 @@ class RunSide:
         """Every device that jobs are of."""
         names = dict.fromkeys(one.job.device for one in self.all)
         return {name: conditions(self.run, name) for name in names}
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """What each of its jobs made of each picture."""
+        return Pictures(self.run.folder.path)
 
     @cached_property
     def all(self) -> tuple[Timed, ...]:
@@ -100,29 +100,4 @@ def _samples(rows: pd.DataFrame) -> dict[str, Samples]:
             for key, kind, value in zip(keys, kinds, latest[metric.column], strict=True):
                 if value == value and metric.init_kind in {None, kind}:  # noqa: PLR0124 - no NaN
                     found[key].setdefault(metric.name, []).append(float(value))
-    return found
-
-
-def pictures_of(run: Path, key: str) -> dict[str, dict[str, float]]:
-    """Metric -> picture -> its figure, from the file beside the records; empty without one.
-
-    Args:
-        run: The run's folder.
-        key: Of a job.
-    """
-    folder = run / "accuracy"
-    path = folder / f"{key}.json"
-    try:
-        if path.resolve().parent != folder.resolve() or path.stat().st_size > _MOST_BYTES:
-            return {}
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    images = mapping(tree).get("images")
-    rows = [mapping(row) for row in images] if isinstance(images, list) else []
-    found: dict[str, dict[str, float]] = {}
-    for metric in METRICS:
-        if metric.need in {"pixels", "text"}:
-            values = {str(row.get("name")): number(row.get(metric.field)) for row in rows}
-            found[metric.field] = {name: v for name, v in values.items() if not math.isnan(v)}
     return found

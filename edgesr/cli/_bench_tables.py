@@ -191,7 +191,7 @@ def _print_candidate(terminal: "Terminal", jobs: Sequence["JobSummary"], *, flee
     rows = []
     for job in jobs:
         cells = [_device(job)] if fleet else []
-        cells += [_asked(job), figures(job.median_ms), _told(job), _init(job)]
+        cells += [_asked(job), figures(job.median_ms), interval_text(job), _init(job)]
         cells += [fixed(job.memory_mb, 0), *([fixed(job.psnr_y, 2)] if scored else [])]
         cells += [fixed(job.cer, 3)] if read else []
         rows.append([*cells, job.trust, _came_to(job)])
@@ -235,7 +235,8 @@ def _interval(job: "JobSummary") -> list[float] | None:
     return ends if all(map(math.isfinite, ends)) else None
 
 
-def _told(job: "JobSummary") -> str:
+def interval_text(job: "JobSummary") -> str:
+    """Both ends of the median's interval, ms."""
     from edgesr.text import NONE, figures
 
     ends = _interval(job)

@@ -79,9 +79,10 @@ def winners(session: Session, device_class: str | None) -> list[str]:
     won = selection.winners if selection else ()
     fitting = [one for one in won if device_class in (None, one.device_class)]
     if not fitting:
-        where = f" for {device_class}" if won else ""
+        classes = ", ".join(dict.fromkeys(one.device_class for one in won))
+        which = f" for {device_class}, but for: {classes}" if won else ""
         raise UsageError(
-            f"nothing was selected{where} in {session.workspace}",
+            f"nothing was selected in {session.workspace}{which}",
             hint="select first with: edgesr select; or name a candidate",
         )
     return list(dict.fromkeys(one.candidate for one in fitting))
@@ -96,13 +97,15 @@ def prepared(session: Session, request: "PackageRequest") -> "Content":
     decision, note = content.decision, session.terminal.note
     if not decision.selected:
         note("not selected: card and contract say so")
+    elif all(one.device_class == "host" for one in decision.choices):
+        note("no phone was measured: it was selected for this kind of computer; the card says so")
     elif len({(one.delegate, one.threads) for one in decision.choices}) > 1:
         note(
             f"set up as selected for {decision.default.device_class};"
             " contract.json has the other classes, --device-class takes one"
         )
     if not content.measured.jobs:
-        note("nothing was measured of it: the card has no figures")
+        note("no measured values of it are at hand: the card has no figures")
     if not content.about.licence:
         note("no --licence: the card says that none was stated")
     return content

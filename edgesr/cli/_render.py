@@ -25,11 +25,12 @@ class Terminal:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
 
-    def print(self, text: str) -> None:
-        """One line of result to stdout."""
+    def print(self, text: str, *, bold: bool = False) -> None:
+        """One line of result to stdout; in bold on a terminal where it is what was asked for."""
         from rich.console import Console
 
-        Console(soft_wrap=True, highlight=False).print(text, markup=False)
+        style = "bold" if bold else None
+        Console(soft_wrap=True, highlight=False).print(text, markup=False, style=style)
 
     def note(self, text: str) -> None:
         """One line about what goes on, to stderr; nothing when quiet."""

@@ -27,7 +27,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
     ],
     after: Annotated[
         str | None,
-        typer.Argument(metavar="[B]", help="The run in question (default: the newest run)."),
+        typer.Argument(metavar="B", help="The run in question (default: the newest run)."),
     ] = None,
     *,
     fail_on: Annotated[
@@ -78,7 +78,7 @@ def command(  # noqa: PLR0913 - one parameter per flag
 
     names = _names(metric, GROUPS, "--metric")
     groups = tuple(group for group in GROUPS if names is None or group in names)
-    ignored = _names(ignore, (*FIELDS, "suite"), "--ignore") or []
+    ignored = _names(ignore, FIELDS, "--ignore") or []
     gate = Gate(_share(fail_on), groups)
     workspace = Workspace(session.workspace)
     first, second = workspace.run(before), workspace.run(after)
@@ -144,22 +144,29 @@ def _show(terminal: "Terminal", comparison: "Comparison", gate: "Gate") -> None:
     )
 
     terminal.print(headline(comparison))
-    if comparison.states:
-        _table(terminal, "What became of jobs", STATE_COLUMNS,
-               map(state_cells, comparison.states))  # fmt: skip
-    if comparison.compared:
-        columns = [f"#{name}" if name in {"Before", "After"} else name for name in COLUMNS]
-        _table(terminal, "Changes, the worst first", columns, map(cells, comparison.compared))
+    _list(terminal, "What became of jobs", STATE_COLUMNS, map(state_cells, comparison.states))
+    _list(terminal, "Changes, the worst first", COLUMNS, map(cells, comparison.compared))
     for note in [*notes(comparison), *gate.remarks(comparison)]:
         terminal.print(note)
     if any(change.method == "rounds" for change in comparison.compared):
         terminal.note(RUN_TO_RUN)
 
 
-def _table(
+def _list(
     terminal: "Terminal", title: str, columns: Sequence[str], rows: Iterable[tuple[str, ...]]
 ) -> None:
-    every = list(rows)
-    terminal.table(title, columns, every[:MOST_ROWS])
+    """Two lines each: a table of so many columns would be folded to shreds."""
+    from edgesr.text import join_known
+
+    every = [dict(zip(columns, row, strict=True)) for row in rows]
+    if every:
+        terminal.print(title, bold=True)
+    for row in every[:MOST_ROWS]:
+        trust = f"trust {row['Trust']}" if row.get("Trust") else ""
+        values = f"{row.get('Figure', '')} {row['Before']} → {row['After']}".lstrip()
+        what = join_known(row["Candidate"], values, row.get("Change", ""))
+        place = join_known(row["Device"], row["Where"], row.get("Told by", ""), trust)
+        terminal.print(f"  {row['Verdict']:9} {what}")
+        terminal.print(f"  {'':9} {place}")
     if len(every) > MOST_ROWS:
         terminal.print(f"and {len(every) - MOST_ROWS} more: --json has all")

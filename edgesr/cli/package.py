@@ -29,7 +29,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     candidate: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CANDIDATE]",
+            metavar="CANDIDATE",
             help="Name, id, folder or .tflite of a candidate; without: every winner of the "
             "selection.",
         ),
@@ -52,15 +52,14 @@ def command(  # noqa: PLR0913 - one parameter per option
     The .tflite with metadata, a contract, a golden pair, a Kotlin class and a model card go to
     app/src/main/assets/edgesr/NAME.
     """
-    from edgesr.package.android import module_of, place, target_of
+    from edgesr.package.android import check_targets, module_of, place
     from edgesr.package.choice import Asked
 
     asked = Asked(checked(delegate), threads, device_class, force)
     module = module_of(app)
     names = [candidate] if candidate is not None else winners(session, device_class)
     contents = [prepared(session, request_of(name, asked, run, author, licence)) for name in names]
-    for content in contents:  # nothing is written when one of them can't be
-        target_of(module, content)
+    check_targets(module, contents)  # nothing is written when one of them can't be
     placed = [(content, place(module, content)) for content in contents]
     if json:
         packages = [
@@ -72,4 +71,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     for content, files in placed:
         session.terminal.print(f"{content.folder} is in {files[0].parent}")
         show(session, content, files)
-    session.terminal.note("move EdgesrUpscaler.kt to your sources; golden-* are for tests only")
+    session.terminal.note(
+        "move EdgesrUpscaler.kt to your sources, and golden-*, which are for tests, to"
+        " src/debug/assets/edgesr/NAME"
+    )

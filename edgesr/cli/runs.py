@@ -22,13 +22,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 RunArgument = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="Folder or name (default: the newest).")
+    str | None, typer.Argument(metavar="RUN", help="Folder or name (default: the newest).")
 ]
 RunsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RUN]...", help="Folders or names (default: the newest)."),
+    typer.Argument(metavar="RUN", help="Folders or names (default: the newest)."),
 ]
-_FORMATS = {".parquet": "parquet", ".csv": "csv", ".gz": "archive", ".tgz": "archive"}
+_ENDINGS = {".parquet": "parquet", ".csv": "csv", ".tar.gz": "archive", ".tgz": "archive"}
 
 
 @app.command("list")
@@ -66,10 +66,11 @@ def show(session: Session, run: RunArgument = None, *, json: JsonOption = False)
     from edgesr.analysis.rows import read_run, tidy_rows
     from edgesr.analysis.summary import summarise
     from edgesr.analysis.sustained import sustained
-    from edgesr.cli._bench_tables import job_document
+    from edgesr.cli._bench_tables import interval_text, job_document
     from edgesr.report.sustained import series_document
     from edgesr.results.inventory import inspect_run
     from edgesr.results.store import Workspace
+    from edgesr.text import figures
 
     folder = Workspace(session.workspace).run(run)
     rows = tidy_rows([read_run(folder)])
@@ -80,11 +81,12 @@ def show(session: Session, run: RunArgument = None, *, json: JsonOption = False)
         session.terminal.json(document)
         return
     session.terminal.table(info.name, ["", ""], _facts(info))
-    columns = ["candidate", "device", "delegate", "#threads", "status", "#good rounds"]
+    columns = ["candidate", "device", "delegate", "#threads", "status", "#rounds", "#ms", "#95 %",
+               "trust"]  # fmt: skip
     told = [*jobs, *(one.job for one in series)]
     cells = [
         [short(job.name, 60), short(job.device_label, 40), job.placed, f"{job.threads:.0f}",
-         job.status, str(job.rounds)]
+         job.status, str(job.rounds), figures(job.median_ms), interval_text(job), job.trust]
         for job in told
     ]  # fmt: skip
     session.terminal.table("jobs", columns, cells)
@@ -101,8 +103,8 @@ def export(
         typer.Option(
             "--format",
             metavar="parquet|csv|archive",
-            help="Table of all rounds, or the runs themselves (default: as --out ends, else "
-            "parquet).",
+            help="Table of all rounds, or the runs themselves (default: as --out ends; without "
+            "--out parquet).",
         ),
     ] = None,
     out: Annotated[
@@ -121,8 +123,8 @@ def export(
     from edgesr.results.store import Workspace
 
     workspace = Workspace(session.workspace)
-    kind = kind or _FORMATS.get(out.suffix.lower() if out else "", "parquet")
-    if kind not in _FORMATS.values():
+    kind = kind or _format_of(out)
+    if kind not in _ENDINGS.values():
         raise UsageError(f"{kind!r} is no format", hint="there are: parquet, csv, archive")
     if candidates and kind != "archive":
         raise UsageError("--candidates belongs to --format archive")
@@ -176,7 +178,7 @@ def import_archive(
 def prune(  # noqa: PLR0913 - one parameter per flag
     session: Session,
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Names (default: every run).")
+        list[str] | None, typer.Argument(metavar="RUN", help="Names (default: every run).")
     ] = None,
     *,
     keep: Annotated[int | None, typer.Option(min=0, metavar="N", help="The newest N stay.")] = None,
@@ -201,7 +203,7 @@ def prune(  # noqa: PLR0913 - one parameter per flag
     chosen = choose(workspace, options, selected=selection.runs if selection else ())
     doing = yes and not dry_run
     if doing:
-        delete(chosen)
+        delete(workspace, chosen)
     going = [one for one in chosen if not one.spared]
     if json:
         spared = [{"run": one.name, "why": one.spared} for one in chosen if one.spared]
@@ -221,6 +223,23 @@ def _print_pruned(session: Session, chosen: "list[Chosen]", *, doing: bool) -> N
     session.terminal.print(f"{plural(len(going), 'run')} {word}, {total} MB")
     if going and not doing:
         session.terminal.note("next:  delete with the same command and --yes")
+
+
+def _format_of(out: Path | None) -> str:
+    """As the file's name ends.
+
+    Raises:
+        UsageError: When that tells nothing.
+    """
+    if out is None:
+        return "parquet"
+    for ending, kind in _ENDINGS.items():
+        if out.name.lower().endswith(ending):
+            return kind
+    raise UsageError(
+        f"{out} has none of the endings {', '.join(_ENDINGS)}",
+        hint="say what it shall be with --format parquet, csv or archive",
+    )
 
 
 def _archive(

@@ -23,7 +23,7 @@ def command(
     session: Session,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Run folders or names (default: the newest run)."),
+        typer.Argument(metavar="RUN", help="Run folders or names (default: the newest run)."),
     ] = None,
     *,
     criteria: Annotated[
@@ -51,12 +51,12 @@ def command(
     """Choose by written criteria: the winner per scale and class of devices.
 
     Says why not the others and what would change the choice. Exit code 11
-    when nothing qualifies anywhere. Writes selection.json into the workspace.
+    when nothing qualifies anywhere. Else writes selection.json into the workspace.
     """
     from edgesr.results.store import Workspace
     from edgesr.select.choose import select_runs
     from edgesr.select.criteria import DEFAULT, load_criteria
-    from edgesr.select.store import write_selection
+    from edgesr.select.store import FILE, write_selection
 
     workspace, terminal = Workspace(session.workspace), session.terminal
     if by not in {None, "class", "device"}:
@@ -68,15 +68,17 @@ def command(
     selection = select_runs(_read(workspace, runs or [None], terminal), wanted)
     for note in selection.notes:
         terminal.note(f"? {note}")
-    if not selection.winners:
-        raise _no_winner(selection)
-    path = write_selection(workspace, selection)
+    path = write_selection(workspace, selection) if selection.winners else None
     if json:
         terminal.json(selection.to_dict())
-        return
-    for group in selection.groups:
-        _show(terminal, group)
-    terminal.print(f"Written to {path}")
+    else:
+        for group in selection.groups:
+            _show(terminal, group)
+    if path is None:
+        if (workspace.root / FILE).exists():
+            terminal.note(f"{FILE} stays as it was, with an earlier choice")
+        raise _no_winner(selection)
+    terminal.note(f"written to {path}")
 
 
 def _read(workspace: "Workspace", names: Sequence[str | None], terminal: "Terminal"
@@ -102,36 +104,62 @@ def _no_winner(selection: "Selection") -> NoWinnerError:
     if not groups:
         return NoWinnerError(f"nothing meets {name}: the runs hold no job",
                              hint="measure first with: edgesr bench")  # fmt: skip
-    told = " | ".join(group.recommendation for group in groups[:_GROUPS])
+    told = "; ".join(f"for {_title(group)}: {group.nearest_miss}" for group in groups[:_GROUPS])
     rest = len(groups) - _GROUPS
-    more = f" | and {rest} more groups without a winner" if rest > 0 else ""
-    hint = "measure more, or change the criteria: --set constraints.NAME.max=VALUE"
-    if all("simulated" in label for group in groups for label in group.devices):
+    more = f"; and {rest} more groups" if rest > 0 else ""
+    limits = selection.criteria.constraints
+    hint = "measure more, or change the criteria: --set constraints.NAME.max=VALUE or .min=VALUE"
+    hint += f" (NAME: {', '.join(limits)})" if limits else ""
+    simulated = all("simulated" in label for group in groups for label in group.devices)
+    if simulated and any(limit.min for limit in limits.get("trust", ())):
         hint = "a rehearsal on simulated phones says: --set constraints.trust.min=C"
-    return NoWinnerError(told + more, hint=hint)
+    return NoWinnerError(f"nothing meets {name}: {told}{more}", hint=hint)
 
 
 _GROUPS = 4
 """Groups without a winner that the error tells of."""
 
 
-def _show(terminal: "Terminal", group: "GroupResult") -> None:
-    """The winner and why, the Pareto set, and why not the others."""
+def _title(group: "GroupResult") -> str:
     from edgesr.text import join_known, short
 
     scale = f"×{group.scale}" if group.scale else "scale unknown"
-    title = join_known(short(group.device_class, 60), scale, group.input)
-    terminal.print(f"{title}\n  {group.recommendation}")
+    return join_known(short(group.device_class, 60), scale, group.input)
+
+
+def _show(terminal: "Terminal", group: "GroupResult") -> None:
+    """The winner and why, the Pareto set, and why not the others."""
+    won = " · ".join(_named(group.winner)) if group.winner else "nothing qualifies"
+    terminal.print(f"{_title(group)}: {won}", bold=True)
+    terminal.print(f"  {group.recommendation}")
     if group.elsewhere:
         terminal.print(f"  Not elsewhere: {group.elsewhere}")
     if group.pareto:
-        rows = [[*_named(one), *(one.values[name].text for name in _SHOWN)] for one in group.pareto]
-        columns = ["candidate", "where", "latency", "PSNR-Y", "CER", "size", "trust"]
-        axes = ", ".join(group.pareto_axes)
-        terminal.table(f"Pareto set: no other is better in all of {axes}", columns, rows)
+        _show_pareto(terminal, group)
     if group.rejected:
-        lines = [[*_named(one.choice), "\n".join(one.why), one.would_win] for one in group.rejected]
-        terminal.table("why not", ["candidate", "where", "why not", "what would help"], lines)
+        terminal.print("Why not")
+    for one in group.rejected:
+        terminal.print(f"  {' · '.join(_named(one.choice))}")
+        for line in (*one.why, one.would_win):
+            if line:
+                terminal.print(f"    {line}")
+    terminal.print("")
+
+
+def _show_pareto(terminal: "Terminal", group: "GroupResult") -> None:
+    """Values only: the intervals of the winner stand above, all of them in the JSON document."""
+    from edgesr.select.metrics import METRICS
+
+    *most, last = [METRICS[name].title for name in group.pareto_axes]
+    named = [_named(one) for one in group.pareto]
+    places = {where for _, where in named}
+    kept = 2 if len(places) > 1 else 1  # where all run at one place, it stands in the title
+    rows = [[*both[:kept], *(METRICS[name].words(one.values[name].value) for name in _SHOWN)]
+            for both, one in zip(named, group.pareto, strict=True)]  # fmt: skip
+    columns = [*("candidate", "where")[:kept], *(f"#{METRICS[name].title}" for name in _SHOWN)]
+    on = "" if len(places) > 1 else f" on {places.pop()}"
+    title = f"Pareto set{on}: no other is better in {', '.join(most)} and {last} at once"
+    terminal.table(title, columns, rows)
 
 
 def _named(choice: "Choice") -> list[str]:

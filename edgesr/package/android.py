@@ -1,6 +1,7 @@
 """Where a package goes in an Android project, and how it gets there: whole, or not at all."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgesr.errors import InputError, UsageError
@@ -9,6 +10,7 @@ from edgesr.package.build import write_files
 from edgesr.package.content import Content
 from edgesr.package.contract import FILE as CONTRACT
 from edgesr.package.contract import MADE_BY
+from edgesr.package.text import identifier
 
 _ASSETS = Path("src/main/assets/edgesr")
 
@@ -49,6 +51,28 @@ def target_of(module: Path, content: Content) -> Path:
             hint="move it away, or package under another name",
         )
     return folder
+
+
+def check_targets(module: Path, contents: Sequence[Content]) -> None:
+    """Makes sure that each of several packages has a folder and a Kotlin package of its own.
+
+    Args:
+        module: From `module_of`.
+        contents: All that will be placed.
+
+    Raises:
+        InputError: When something else lies there, or two are named alike.
+    """
+    seen: dict[str, Content] = {}
+    for content in contents:
+        target_of(module, content)
+        other = seen.setdefault(identifier(content.folder), content)
+        if other is not content:
+            raise InputError(
+                f"{other.folder} ({other.manifest.short_id}) and {content.folder}"
+                f" ({content.manifest.short_id}) would be one Kotlin package",
+                hint="package one of them, by its id or with --device-class",
+            )
 
 
 def place(module: Path, content: Content) -> tuple[Path, ...]:

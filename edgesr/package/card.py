@@ -5,7 +5,8 @@ for the place where it stands.
 """
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgesr import __version__
@@ -13,7 +14,7 @@ from edgesr.analysis.summary import JobSummary
 from edgesr.package.content import Content
 from edgesr.package.contract import tiling
 from edgesr.package.text import code, markdown, nameless, one_line, yaml
-from edgesr.text import NONE, count, figures, fixed, plural
+from edgesr.text import NONE, count, figures, fixed, join_known, plural
 
 NOT_SELECTED = (
     "**This file was not selected by written criteria; it was packaged by `--force`."
@@ -23,6 +24,7 @@ NOT_AN_APP = (
     "Latency was measured by a command-line program; an app is scheduled differently, and has to"
     " turn bitmaps into tensors and back besides."
 )
+_LICENCE_TAG = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
 
 def card_text(content: Content) -> str:
@@ -51,9 +53,15 @@ def _front(content: Content) -> str:
         "tags": ["super-resolution", "tflite", "litert", "android", "edgesr"],
     }
     if content.about.licence:
-        entries["license"] = content.about.licence
+        entries["license"] = _licence_tag(content.about.licence)
     lines = [f"{key}: {yaml(value)}" for key, value in entries.items()]
     return "\n".join(["---", *lines, "---"])
+
+
+def _licence_tag(licence: str) -> str:
+    """The hub's short name in lower case, as it wants it; what is none is ``other``."""
+    tag = licence.strip().lower()
+    return tag if _LICENCE_TAG.fullmatch(tag) else "other"
 
 
 def _summary(content: Content) -> str:
@@ -72,9 +80,11 @@ def _use(content: Content) -> str:
         "- `model.tflite` and `contract.json` belong into the app's assets, `EdgesrUpscaler.kt`"
         f" into its sources: it loads the model on {code(run.delegate)} with"
         f" {plural(run.threads, 'thread')}.\n"
-        f"- `golden-*` ({megabytes:.1f} MB) are for tests; leave them out of a release.\n"
-        "- For pictures like those that it was trained and measured on, see below. Where reading"
-        " matters, read its output before you ship it: sharp strokes can be wrong ones."
+        f"- `golden-*` ({megabytes:.1f} MB) are for tests: in"
+        f" `app/src/debug/assets/edgesr/{content.folder}` no release has them.\n"
+        "- For pictures like those that it was trained on, which this card does not know; what it"
+        " was measured on stands below. Where reading matters, read its output before you ship"
+        " it: sharp strokes can be wrong ones."
     )
 
 
@@ -90,7 +100,7 @@ def _chosen(content: Content) -> str:
     runs = ", ".join(code(name) for name in selection.runs) or "no run"
     lines = [f"By the criteria {code(criteria)} on {selection.created_at[:10]}, from {runs}:", ""]
     for one in decision.choices:
-        devices = ", ".join(markdown(label) for label in one.devices) or "no device is named"
+        devices = "; ".join(markdown(label) for label in one.devices) or "no device is named"
         lines.append(
             f"- {markdown(one.device_class)}: {code(one.delegate)},"
             f" {plural(one.threads, 'thread')}; measured on {devices}."
@@ -110,9 +120,12 @@ _HEAD = (
 def _measured(content: Content) -> str:
     measured = content.measured
     if not measured.jobs:
-        return "Nothing was measured."
+        return "\n".join(["No measured values were at hand.", "", *_missing(content)]).rstrip()
+    # the choice stands first: a fleet's table has a hundred rows
+    chosen = {(one.delegate, one.threads) for one in content.decision.choices}
+    jobs = sorted(measured.jobs, key=lambda job: (job.delegate, job.threads) not in chosen)
     rows = [f"| {' | '.join(_HEAD)} |", "|" + " --- |" * len(_HEAD)]
-    rows += [f"| {' | '.join(_cells(job))} |" for job in measured.jobs]
+    rows += [f"| {' | '.join(_cells(job))} |" for job in jobs]
     parts = ["\n".join(rows), "\n".join(_notes(content))]
     return "\n\n".join(part for part in parts if part)
 
@@ -160,29 +173,48 @@ def _notes(content: Content) -> Iterator[str]:
     measured = content.measured
     if any(job.simulated for job in measured.jobs):
         yield "- **Simulated phones: their times are of the machine that played them.**"
-    for job in measured.jobs:
-        found = dict.fromkeys([*job.trust_reasons, *(doubt.code for doubt in job.doubts)])
-        if found:
-            where = f"{markdown(nameless(job.device_label))}, {markdown(job.placed)}"
-            doubts = ", ".join(markdown(name.replace("_", " ")) for name in found)
-            yield f"- Doubts about {where}: {doubts}."
+    yield from _doubts(measured.jobs)
     yield "- Trust: A nothing to doubt, B usable with care, C don't decide on it."
     for pairs in measured.pairs():
         yield f"- Quality on {markdown(pairs)}; mean over pictures."
     for name in dict.fromkeys(job.ocr for job in measured.jobs if job.ocr):
         yield f"- CER: character error rate as {markdown(name)} reads it."
-    bicubic = [job for job in measured.jobs if math.isfinite(job.bicubic_psnr_y)]
-    if bicubic:
-        yield f"- Bicubic enlargement has {fixed(bicubic[0].bicubic_psnr_y, 2)} dB there."
+    yield from filter(None, dict.fromkeys(map(_bicubic, measured.jobs)))
     engines = {tuple(measured.engine(job).items()) for job in measured.jobs}
     for engine in sorted(engines - {()}):
         about = dict(engine)
         told = " ".join(about[key] for key in ("name", "version") if key in about)
         digest = f", sha256 {code(about['sha256'])}" if "sha256" in about else ""
         yield f"- Measured by {markdown(told)}{digest}."
-    for name in measured.missing:
-        yield f"- The selection rests on the run {code(name)} too, which is no longer there."
+    yield from _missing(content)
     yield f"- {NOT_AN_APP}"
+
+
+def _doubts(jobs: Sequence[JobSummary]) -> Iterator[str]:
+    """One line for all jobs that are doubted for the same reasons."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for job in jobs:
+        found = dict.fromkeys([*job.trust_reasons, *(doubt.code for doubt in job.doubts)])
+        threads = plural(int(job.threads), "thread") if math.isfinite(job.threads) else ""
+        where = join_known(nameless(job.device_label), job.placed, threads)
+        places.setdefault(tuple(found), []).append(markdown(where))
+    for reasons, doubted in places.items():
+        if reasons:
+            doubts = ", ".join(markdown(name.replace("_", " ")) for name in reasons)
+            yield f"- Doubts about {'; '.join(doubted)}: {doubts}."
+
+
+def _bicubic(job: JobSummary) -> str:
+    """What the pictures look like without a network; empty where it is not known."""
+    if not math.isfinite(job.bicubic_psnr_y):
+        return ""
+    cer = f" and a CER of {fixed(job.bicubic_cer, 3)}" if math.isfinite(job.bicubic_cer) else ""
+    return f"- Bicubic enlargement has {fixed(job.bicubic_psnr_y, 2)} dB{cer} there."
+
+
+def _missing(content: Content) -> Iterator[str]:
+    for name in content.measured.missing:
+        yield f"- The selection rests on the run {code(name)}, which the workspace does not hold."
 
 
 def _tensors(content: Content) -> str:

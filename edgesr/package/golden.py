@@ -113,12 +113,18 @@ def difference(one: NDArray[Any], other: NDArray[Any]) -> Difference:
 def check_same(before: bytes, after: bytes, golden: Golden, label: str) -> None:
     """Makes sure that the packaged file computes what the candidate does, bit for bit.
 
+    Args:
+        before: The candidate.
+        after: The packaged file.
+        golden: Made with the candidate.
+        label: What errors call it.
+
     Raises:
         InputError: When it doesn't.
     """
     if operations(before) != operations(after):
         raise InputError(f"{label} has other operations with metadata than without: not packaged")
-    if not same_values(golden.made, PackedModel(before, label).run(golden.given)):
+    if not same_values(golden.made, PackedModel(after, label).run(golden.given)):
         raise InputError(f"{label} gives other values with metadata than without: not packaged")
 
 

@@ -16,7 +16,11 @@ from edgesr.text import short
 
 CARD = "README.md"
 TOKEN = "HF_TOKEN"  # noqa: S105 - the variable's name
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+_REPO = re.compile(
+    r"(?=.{3,96}$)(?!.*(?:--|\.\.))(?!.*\.git$)[A-Za-z0-9][\w.-]*/[A-Za-z0-9_](?:[\w.-]*\w)?",
+    re.ASCII,
+)
+"""The hub's own rules."""
 _BRANCH = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
 _MAIN = "main"
 _REFUSED = {
@@ -45,7 +49,7 @@ class HubRequest:
     message: str = ""
 
     def __post_init__(self) -> None:
-        if not _REPO.fullmatch(self.repo) or ".." in self.repo or "--" in self.repo:
+        if not _REPO.fullmatch(self.repo):
             raise UsageError(
                 f"{short(self.repo, 80)!r} is no name of a repository", hint="write OWNER/NAME"
             )
@@ -80,7 +84,8 @@ def publish(files: Sequence[Path], request: HubRequest) -> str:
             hint=f"set {TOKEN} to a token with the right to write",
         )
     disable_progress_bars()
-    hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
+    endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/")
+    hub = HfApi(endpoint=endpoint or None, token=token)
     try:
         return _commit(hub, request, files)
     except Exception as error:  # noqa: BLE001 - the layers below raise nearly anything
@@ -107,7 +112,7 @@ def _told(error: Exception, request: HubRequest, endpoint: str, token: str) -> E
     answers = (getattr(one, "response", None) for one in (error, error.__cause__))
     status = next((one.status_code for one in answers if one is not None), None)
     told = (str(one) or type(one).__name__ for one in (error, error.__cause__) if one is not None)
-    reason = " ".join(" ".join(told).split())
+    reason = " ".join(" ".join(dict.fromkeys(told)).split())
     reason = short(reason.replace(token, "***"), 300)
     where = f"{endpoint}, {request.repo}"
     if status in _REFUSED:

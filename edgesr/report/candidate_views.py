@@ -1,9 +1,10 @@
 """The pages of the candidates: what each is, how it did everywhere, and its pictures."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edgesr.analysis.devices import mapping
+from edgesr.analysis.devices import mapping, number
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.content import Content
 from edgesr.report.links import Links
@@ -114,10 +115,10 @@ def _parts(
 
 
 def _facts(candidate: str, manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    variant, size = manifest.get("variant"), manifest.get("size_bytes")
+    variant, size = manifest.get("variant"), number(manifest.get("size_bytes"), least=0)
     yield "Variant", short(str(variant or ""), 40)
     yield "Scale", _text(mapping(manifest.get("model")).get("scale"))
-    yield "File size", f"{size / 1e3:,.1f} kB" if isinstance(size, int | float) else ""
+    yield "File size", "" if math.isnan(size) else f"{size / 1e3:,.1f} kB"
     facts = manifest_facts(candidate, manifest).items()
     yield from ((what, text) for what, text in facts if what != "Candidate")
     for side in ("inputs", "outputs"):

@@ -30,7 +30,9 @@ STATE_WORDS: dict[State, str] = {
 }  # fmt: skip
 ABOUT = (
     "Change: of the cost, above zero is worse; quality counts by its error (PSNR by the root mean "
-    "square error behind it, SSIM by what it lacks to 1). In brackets its 95 % interval. Worse and "
+    "square error behind it, SSIM by what it lacks to 1). In brackets its 95 % interval. Before "
+    "and after are medians over rounds, a time's change is of trimmed means: where rounds are "
+    "unsteady the two differ. Worse and "
     "better: the interval holds no change; same: it reaches no farther than 5 %; unclear: more "
     "rounds would tell. Trust: the lower one of both runs."
 )
@@ -61,9 +63,14 @@ def headline(comparison: Comparison) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """What to know beside the changes: what differs, what is in one run only."""
     found = []
+    devices: dict[str, list[str]] = {}
     for device, differing in comparison.obstacles.items():
         named = "; ".join(difference_words(one) for one in differing)
-        found.append(f"Not compared on {short(device, 60)}, because these differ: {named}.")
+        devices.setdefault(named, []).append(short(device, 60))
+    for named, labels in devices.items():
+        rest = [f"{len(labels) - MOST_NAMED} more"] if len(labels) > MOST_NAMED else []
+        where = " and ".join([*labels[:MOST_NAMED], *rest])
+        found.append(f"Not compared on {where}, because these differ: {named}.")
     if comparison.ignored:
         named = "; ".join(difference_words(one) for one in comparison.ignored)
         found.append(f"Compared all the same, although these differ: {named}.")

@@ -22,7 +22,13 @@ ANCHOR, TITLE = "delegates", "Delegates"
 BASE = "xnnpack"
 """What the others are compared with: what an app gets without asking for anything."""
 MOST_PAIRS, MOST_OPS, MOST_PARTLY = 60, 40, 40
-_FATES = {"full": "all of it", "partial": "partly", "fallback": "fell back", "unknown": "unproven"}
+_FATES = {
+    "full": "ran wholly on it",
+    "partial": "partly",
+    "fallback": "fell back",
+    "unknown": "unproven",
+    "none": "gave no usable time",
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,7 @@ def _fate(job: JobSummary) -> str:
 
 def _parts(jobs: Sequence[JobSummary], pairs: Sequence[Pair], links: Links) -> Iterator[Markup]:
     fates = Counter(_fate(job) for job in jobs)
-    told = [f"{_FATES[fate]} {fates[fate]}" for fate in _FATES if fates[fate]]
-    told += [f"no usable time {fates['none']}"] if fates["none"] else []
+    told = [f"{fates[fate]} {words}" for fate, words in _FATES.items() if fates[fate]]
     yield element("p", f"{plural(len(jobs), 'job')}: {', '.join(told)}.")
     if pairs:
         yield _speed(pairs, links)

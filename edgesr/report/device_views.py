@@ -6,10 +6,10 @@ from edgesr.analysis.devices import DeviceFacts
 from edgesr.analysis.summary import JobSummary
 from edgesr.report.content import Content
 from edgesr.report.devices import device_cells, devices, devices_table, marks
-from edgesr.report.headline import headline, panels
+from edgesr.report.headline import panels
 from edgesr.report.links import Links
-from edgesr.report.markup import Markup, element, join
-from edgesr.report.results import doubts, trouble
+from edgesr.report.markup import Markup, element
+from edgesr.report.results import card, doubts, trouble
 from edgesr.report.shown import most_telling
 from edgesr.report.table import brief_table
 from edgesr.report.views import View, facts_table, scroll_box
@@ -60,10 +60,7 @@ def _view(device: DeviceFacts, jobs: Sequence[JobSummary], links: Links) -> View
 def _measured(jobs: Sequence[JobSummary], links: Mapping[str, str]) -> list[Markup]:
     if not jobs:
         return [element("p", "No jobs were measured on it without a pace.")]
-    cards = (
-        join(element("h3", title), element("p", headline(own)))
-        for title, own in panels(jobs).items()
-    )
+    cards = (card(title, own) for title, own in panels(jobs).items())
     shown = most_telling(jobs, MOST_ROWS)
     caption = f"{len(shown)} of {plural(len(jobs), 'job')} on this device"
     table = scroll_box(brief_table(caption, shown, _COLUMNS, links), caption)

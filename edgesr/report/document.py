@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from importlib import resources
 
 from edgesr import __version__
@@ -80,7 +81,7 @@ def _views(content: Content, links: Links) -> list[View]:
 
 
 def _header(content: Content, views: list[View]) -> Markup:
-    when = str(content.runs[-1].header.get("created_at") or "")
+    when = when_words(str(content.runs[-1].header.get("created_at") or ""))
     names = ", ".join(short(run.name, 40) for run in content.runs[:4])
     names += " ..." if len(content.runs) > 4 else ""
     return element(
@@ -91,11 +92,20 @@ def _header(content: Content, views: list[View]) -> Markup:
             "p",
             f"{plural(len(content.runs), 'run')}: {names}",
             " · ",
-            short(when, 40),
+            element("span", when, class_="when"),
             class_="meta",
         ),
         navigation(views),
     )
+
+
+def when_words(told: str) -> str:
+    """``2026-11-25 23:16 UTC``; what is no time stays as it is."""
+    try:
+        when = datetime.fromisoformat(told)
+        return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else f"{when}"
+    except (ValueError, OverflowError):
+        return short(told, 40)
 
 
 def _footer() -> Markup:

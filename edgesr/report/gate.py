@@ -6,6 +6,7 @@ from typing import Any
 
 from edgesr.analysis.changes import Change, Comparison, StateChange
 from edgesr.analysis.comparable import FIELDS, Difference
+from edgesr.analysis.matching import Pair
 from edgesr.analysis.metrics_compared import GROUPS
 from edgesr.errors import InputError, RegressionError
 from edgesr.report.change_words import (
@@ -110,19 +111,23 @@ class Gate:
         parts = []
         if worse:
             first = worse[0]
-            where = "" if first.metric.need == "file" else f" on {place_words(first.pair)}"
+            where = "" if first.metric.need == "file" else f" on {_place(first.pair)}"
             parts.append(
                 f"{plural(len(worse), 'figure')} got worse by more than "
                 f"{100 * (self.limit or 0):g} %, most {first.metric.title} of "
                 f"{candidate_words(first.pair)}{where}: {change_words(first)}"
             )
         if lost:
-            where = f"{candidate_words(lost[0].pair)} on {place_words(lost[0].pair)}"
+            where = f"{candidate_words(lost[0].pair)} on {_place(lost[0].pair)}"
             parts.append(f"{plural(len(lost), 'job')} came to less than before, such as {where}")
         return RegressionError(
             f"{short(comparison.after.run.name, 60)}: {'; '.join(parts)}",
             hint=_doubt(worse) or "a change that is meant needs a new baseline",
         )
+
+
+def _place(pair: Pair) -> str:
+    return f"{short(pair.after.device_label, 48)}, {place_words(pair)}"
 
 
 def _doubt(worse: Sequence[Change]) -> str:

@@ -54,14 +54,20 @@ def _title(job: JobSummary, *, several_runs: bool) -> str:
 
 def headline(jobs: Sequence[JobSummary]) -> str:
     """The fastest verified measurement of a panel and its quality, in a few sentences."""
+    return " ".join(headline_sentences(jobs))
+
+
+def headline_sentences(jobs: Sequence[JobSummary]) -> list[str]:
+    """The sentences of `headline`; the first is about the fastest, and there is always one."""
     verified = [job for job in jobs if job.selectable]
     if not verified:
         measured = sum(job.measured for job in jobs)
-        return (
+        none = (
             f"Nothing here is verified: of {plural(len(jobs), 'job')}, {measured} gave a time, "
             "and none of them without a failed round, with the whole graph where it was asked "
             "to run, and with pixels that are right."
         )
+        return [none]
     best = min(verified, key=lambda job: job.median_ms)
     sentences = [_fastest(best, len(verified))]
     weighing = [doubt for doubt in best.doubts if doubt.code in best.trust_reasons]
@@ -85,7 +91,7 @@ def headline(jobs: Sequence[JobSummary]) -> str:
     read = best_read(verified)
     if read is not None:
         sentences.append(reading_sentence(verified, _place(read)))
-    return clean(" ".join(sentences))
+    return [clean(sentence) for sentence in sentences]
 
 
 def _faster_partial(jobs: Sequence[JobSummary], best: JobSummary) -> JobSummary | None:

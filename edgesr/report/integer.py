@@ -28,10 +28,11 @@ SAME = 0.05
 """Ratios closer to 1 are called equal, as are latencies in `sweep`."""
 AGREEING = 0.75
 """Part of the rounds that must lie on the median's side of 1 before it is called a difference."""
-MOST_SENTENCES = 12
+MOST_SENTENCES, FIRST_SENTENCES = 12, 3
+"""Told on the page of the integers, and on the first."""
 MOST_ROWS = 400
 
-TITLE = "Integers against fp32"
+ANCHOR, TITLE = "integers", "Integers against fp32"
 _ABOUT = (
     "Files with integers inside against the fp32 file of the same weights and input size, on the "
     "same delegate and threads of the same run. Ratio: median over rounds of integer time / fp32 "
@@ -122,10 +123,10 @@ def _times(rows: "pd.DataFrame") -> dict[tuple[str, str], dict[float, float]]:
     return found
 
 
-def sentences(found: Iterable[Comparison]) -> list[str]:
+def sentences(found: Iterable[Comparison], most: int = MOST_SENTENCES) -> list[str]:
     """One sentence per fp32 job and side: first where integers are slower, the worst first.
 
-    At most `MOST_SENTENCES`, and one that says how many comparisons are left to the table.
+    At most so many, and one that says how many comparisons are left to the table.
     """
     pairs = list(found)
     groups: dict[tuple[str, str, Side], list[Comparison]] = {}
@@ -135,7 +136,7 @@ def sentences(found: Iterable[Comparison]) -> list[str]:
     for group in groups.values():
         group.sort(key=_distance, reverse=True)
     ranked = sorted(groups.values(), key=lambda group: (order[group[0].side], -_distance(group[0])))
-    told, left = ranked[:MOST_SENTENCES], ranked[MOST_SENTENCES:]
+    told, left = ranked[:most], ranked[most:]
     lines = [_sentence(group, pairs) for group in told]
     rest = sum(map(len, left))
     return [*lines, f"And {plural(rest, 'other comparison')}: see the table."] if rest else lines
@@ -227,8 +228,13 @@ _COLUMNS = (
 
 def integer_findings(found: Sequence[Comparison]) -> list[Markup]:
     """The sentences for the page's first section; nothing without a comparison."""
-    told = (element("li", sentence) for sentence in sentences(found))
-    return [element("h3", TITLE), element("ul", *told, class_="trouble")] if found else []
+    if not found:
+        return []
+    told = (
+        element("li", sentence) for sentence in sentences(found, FIRST_SENTENCES)[:FIRST_SENTENCES]
+    )
+    link = element("a", f"All {plural(len(found), 'comparison')}", href=f"#{ANCHOR}")
+    return [element("h3", TITLE), element("ul", *told, class_="trouble"), element("p", link)]
 
 
 def integer_view(found: Sequence[Comparison]) -> View:
@@ -244,7 +250,8 @@ def integer_view(found: Sequence[Comparison]) -> View:
         element("tbody", *body),
         class_="made",
     )
-    return View("integers", TITLE, (scroll_box(table, TITLE),), entry="Integers")
+    told = element("ul", *(element("li", one) for one in sentences(found)), class_="trouble")
+    return View(ANCHOR, TITLE, (told, scroll_box(table, TITLE)), entry="Integers")
 
 
 def _cell(column: _Column, pair: Comparison) -> Markup:

@@ -45,10 +45,11 @@ def reading_sentence(jobs: Sequence[JobSummary], place: str) -> str:
     best = best_read(jobs)
     if best is None:
         return ""
+    known = math.isfinite(best.text_images)
+    over = f" over {plural(int(best.text_images), 'picture')}" if known else ""
     return (
         f"Of these, text is read best in the pictures of {short(best.name, 60)} on {place}: CER "
-        f"{_with_interval(best)} over {plural(int(best.text_images), 'picture')}"
-        f"{_beside(best)}."
+        f"{_with_interval(best)}{over}{_beside(best)}."
     )
 
 

@@ -126,9 +126,10 @@ class _Steps:
         return result
 
 
-def _place_in_table(job: JobSummary) -> tuple[str, str, str, bool, float]:
+def _place_in_table(job: JobSummary) -> tuple[str, str, str, str, bool, float]:
     """Comparable jobs together, the fastest first, those without a time last."""
-    return (job.run, job.device, job.input, not job.measured, job.median_ms)
+    time = job.median_ms if job.measured else 0.0  # NaN has no place
+    return (job.run, job.device, f"{job.scale:.0f}", job.input, not job.measured, time)
 
 
 def _refuse_foreign(out: Path) -> None:

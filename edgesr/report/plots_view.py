@@ -1,5 +1,6 @@
 """The page of the plots."""
 
+import re
 from collections.abc import Sequence
 
 from edgesr.report.content import PlotOnPage
@@ -7,6 +8,8 @@ from edgesr.report.markup import Markup, element
 from edgesr.report.views import View
 
 ANCHOR, TITLE = "plots", "Plots"
+TALL = 2.0
+"""Height by width."""
 
 
 def plots_view(plots: Sequence[PlotOnPage]) -> View:
@@ -28,5 +31,11 @@ def _plot(plot: PlotOnPage) -> Markup:
             element("p", plot.alt, id=f"alt-{plot.name}", class_="unseen"),
         ),
         id=plot.name,
-        class_="plot",
+        class_="plot tall" if _is_tall(plot.wide) else "plot",
     )
+
+
+def _is_tall(svg: str) -> bool:
+    """Whether nobody could read it any more if it had to fit on one sheet of paper."""
+    box = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
+    return box is not None and float(box[2]) > TALL * float(box[1])

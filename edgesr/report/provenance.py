@@ -1,9 +1,10 @@
 """Where the numbers come from: devices, engines, settings, checkpoints, versions."""
 
 import json
+import math
 from typing import Any
 
-from edgesr.analysis.devices import devices_of, mapping
+from edgesr.analysis.devices import devices_of, mapping, number
 from edgesr.analysis.rows import RunData
 from edgesr.report.devices import device_line
 from edgesr.text import clean, join_known, plural, short
@@ -48,8 +49,9 @@ def manifest_facts(key: str, manifest: dict[str, Any]) -> dict[str, str]:
     """
     model, source = mapping(manifest.get("model")), mapping(manifest.get("source"))
     parity = mapping(manifest.get("parity"))
-    psnr = parity.get("psnr_db")
-    compared = f"{psnr:.1f} dB" if isinstance(psnr, int | float) else "identical"
+    psnr = number(parity.get("psnr_db"))
+    identical = "psnr_db" in parity and parity["psnr_db"] is None
+    compared = "" if math.isnan(psnr) else f"{psnr:.1f} dB"
     return {
         "Candidate": short(str(manifest.get("name") or key[:12]), 60),
         "File sha256": short(key, 70),
@@ -59,7 +61,7 @@ def manifest_facts(key: str, manifest: dict[str, Any]) -> dict[str, str]:
         "Checkpoint": short(_text(source.get("checkpoint")), 60),
         "Checkpoint sha256": short(_text(source.get("sha256")), 70),
         "Calibration": short(_text(manifest.get("calibration")), 60),
-        "Parity with checkpoint": compared if parity else "",
+        "Parity with checkpoint": "identical" if identical else compared,
         "Made with": _settings(mapping(manifest.get("tools"))),
     }
 
@@ -114,8 +116,9 @@ def _listed(tree: dict[str, Any], names: tuple[str, ...]) -> str:
 
 
 def _settings(tree: dict[str, Any]) -> str:
-    """``name value, name value``; nested values as JSON."""
-    return ", ".join(f"{name} {_text(value)}" for name, value in tree.items() if value is not None)
+    """``name value, name value``, without what is empty; nested values as JSON."""
+    told = ((name, value) for name, value in tree.items() if value not in (None, [], {}))
+    return ", ".join(f"{name} {_text(value)}" for name, value in told)
 
 
 def _text(value: object) -> str:
@@ -125,4 +128,5 @@ def _text(value: object) -> str:
 
 
 def _grouped(value: object) -> str:
-    return f"{value:,.0f}" if isinstance(value, int | float) else ""
+    found = number(value, least=0)
+    return "" if math.isnan(found) else f"{found:,.0f}"

@@ -1,11 +1,12 @@
 """What `edgesr select` says of the measurements: the sentence, and why not the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from edgesr.report.markup import Markup, element, join
 from edgesr.report.views import View, list_table
 from edgesr.report.wording import delegate_words
+from edgesr.select.metrics import METRICS
 from edgesr.text import join_known, plural, short
 
 if TYPE_CHECKING:
@@ -94,22 +95,27 @@ def _group(group: "GroupResult", links: Mapping[str, str], most: int) -> Markup:
         element("p", f"The chosen file elsewhere: {short(group.elsewhere, 900)}.", class_="quiet")
         if group.elsewhere
         else "",
-        _pareto(group.pareto[:most], links, group_title(group)),
+        _pareto(group, links, most),
         _rejected(group, links, most),
     )
 
 
-def _pareto(choices: Sequence["Choice"], links: Mapping[str, str], title: str) -> Markup:
+def _pareto(group: "GroupResult", links: Mapping[str, str], most: int) -> Markup:
+    choices = group.pareto[:most]
     if not choices:
         return Markup("")
-    metrics = list(dict.fromkeys(m for one in choices for m in one.values))
+    metrics = {metric for one in choices for metric in one.values}
     shown = [m for m in ("latency_median_ms", "cer", "psnr_y", "size_mb") if m in metrics]
     rows = (
         [_link(one, links), _place(one), *(_value(one, metric) for metric in shown)]
         for one in choices
     )
-    head = [("Candidate", False), ("Where", False), *((_metric_title(m), True) for m in shown)]
-    caption = f"Pareto set, {title}: no other is better in one of these and no worse in the rest"
+    head = [("Candidate", False), ("Where", False), *((_title(m), True) for m in shown)]
+    *names, last = (METRICS[m].title for m in group.pareto_axes)
+    caption = (
+        f"Pareto set of {', '.join(names)} and {last}, {group_title(group)}: no other that may be "
+        "chosen is better in one of these and no worse in the others"
+    )
     return list_table(caption, head, rows)
 
 
@@ -125,7 +131,8 @@ def _rejected(group: "GroupResult", links: Mapping[str, str], most: int) -> Mark
         ]
         for one in group.rejected[:most]
     )
-    head = [("Candidate", False), ("Where", False), ("Why not", False), ("What would help", False)]
+    head = [("Candidate", False), ("Asked for", False), ("Why not", False),
+            ("What would help", False)]  # fmt: skip
     rest = len(group.rejected) - most
     more = element("p", f"And {rest} more: see edgesr select --json.") if rest > 0 else ""
     return join(list_table(f"Not chosen, {group_title(group)}", head, rows), more)
@@ -152,9 +159,9 @@ def _value(choice: "Choice", metric: str) -> str:
     return short(value.text, 60) if value is not None else ""
 
 
-def _metric_title(metric: str) -> str:
-    known = {"latency_median_ms": "Latency", "cer": "CER", "psnr_y": "PSNR-Y", "size_mb": "Size"}
-    return known.get(metric, metric)
+def _title(metric: str) -> str:
+    title = METRICS[metric].title
+    return f"{title[:1].upper()}{title[1:]}"
 
 
 def verdicts(selection: "Selection | None", candidate: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.trust import Grade
-from edgesr.report.headline import first_panels, headline, panels
+from edgesr.report.headline import first_panels, headline_sentences, panels
 from edgesr.report.integer import Comparison, integer_findings
 from edgesr.report.markup import Markup, element
 from edgesr.report.table import doubt_reasons, grade
@@ -21,15 +21,7 @@ def results(jobs: Sequence[JobSummary], integers: Sequence[Comparison] = ()) -> 
         integers: Integer files against fp32.
     """
     found, left_out = first_panels(panels(jobs))
-    cards = [
-        element(
-            "article",
-            element("h3", title),
-            element("p", f"{headline(members)} {tie_sentence(members)}".strip()),
-            class_="card",
-        )
-        for title, members in found.items()
-    ]
+    cards = [card(title, members) for title, members in found.items()]
     empty = element("p", "These runs hold no jobs.")
     return element(
         "section",
@@ -44,6 +36,14 @@ def results(jobs: Sequence[JobSummary], integers: Sequence[Comparison] = ()) -> 
     )
 
 
+def card(title: str, jobs: Sequence[JobSummary]) -> Markup:
+    """What is to be taken away of one panel: who is the fastest, and below it what else to know."""
+    first, *others = headline_sentences(jobs)
+    others += [tied] if (tied := tie_sentence(jobs)) else []
+    listed = element("ul", *(element("li", sentence) for sentence in others)) if others else ""
+    return element("article", element("h3", title), element("p", first), listed, class_="card")
+
+
 def _tally(jobs: Sequence[JobSummary]) -> Markup:
     timed = [job.trust for job in jobs if grade(job) != "bad"]
     numbers = [(len({job.candidate for job in jobs}), "candidates", ""), (len(jobs), "jobs", "")]
@@ -52,13 +52,13 @@ def _tally(jobs: Sequence[JobSummary]) -> Markup:
     numbers += [
         (timed.count("A"), "of trust A", "good"),
         (timed.count("B"), "of trust B", "doubt"),
-        (timed.count("C"), "of trust C", "doubt"),
+        (timed.count("C"), "of trust C", "bad"),
         (len(jobs) - len(timed), "without a usable time", "bad"),
     ]
     return element(
         "ul",
         *(
-            element("li", element("b", str(n)), f" {what}", class_=kind)
+            element("li", element("b", str(n)), f" {what}", class_=kind if n else "zero")
             for n, what, kind in numbers
         ),
         class_="tally",

@@ -36,7 +36,7 @@ def place(series: Series) -> str:
     """Which candidate, where."""
     job = series.job
     threads = f", {plural(int(job.threads), 'thread')}" if math.isfinite(job.threads) else ""
-    where = f"{delegate_words(job.delegate)}{threads}, {short(job.device_label, 48)}"
+    where = f"{delegate_words(job.placed)}{threads}, {short(job.device_label, 48)}"
     return f"{short(job.name, 60)} on {where}"
 
 

@@ -33,6 +33,8 @@ class Column:
     """Hidden where the table is compact."""
     choice: bool = False
     """Whether the table can be filtered by its values."""
+    wraps: bool = False
+    """Whether its texts are long and may be broken."""
 
 
 def _range(job: JobSummary) -> str:
@@ -92,11 +94,11 @@ COLUMNS = (
     Column("Warm init ms", lambda j: figures(j.init_warm_ms), lambda j: j.init_warm_ms,
            optional=True, more=True),
     Column("Hottest °C", lambda job: fixed(_hottest(job), 1), _hottest, optional=True, more=True),
-    Column("Ran on", verdict_words),
+    Column("Ran on", verdict_words, wraps=True),
     Column("vs fp32 reference", reference_words, lambda job: job.reference_psnr_db, more=True),
     Column("Variant", lambda job: short(job.variant, 20), choice=True),
     Column("Input", lambda job: job.input, more=True),
-    Column("Device", lambda job: short(job.device_label, 48), choice=True),
+    Column("Device", lambda job: short(job.device_label, 48), choice=True, wraps=True),
     Column("Class", lambda job: short(job.device_class, 24), choice=True),
     Column("Remarks", lambda job: "; ".join(remarks(job)), more=True),
 )  # fmt: skip
@@ -217,8 +219,8 @@ def brief_table(
 
 
 def _classes(column: Column) -> str | None:
-    names = [name for name, holds in (("n", column.value), ("more", column.more)) if holds]
-    return " ".join(names) or None
+    kinds = (("n", column.value), ("more", column.more), ("wraps", column.wraps))
+    return " ".join(name for name, holds in kinds if holds) or None
 
 
 def _about_reading(jobs: Sequence[JobSummary]) -> str:
@@ -282,7 +284,9 @@ def _cell(job: JobSummary, column: Column, links: Mapping[str, str]) -> Markup:
 
 def _badge(job: JobSummary) -> Markup:
     mark = {"good": "●", "doubt": "▲", "bad": "✕"}[grade(job)]
-    words = status_words(job) + (", with doubt" if grade(job) == "doubt" else "")
     return element(
-        "span", element("span", mark, aria_hidden="true"), f" {words}", class_=f"badge {grade(job)}"
+        "span",
+        element("span", mark, aria_hidden="true"),
+        f" {status_words(job)}",
+        class_=f"badge {grade(job)}",
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from edgesr.analysis.statistics import FEWEST, Estimate
+from edgesr.analysis.statistics import FEWEST
 from edgesr.analysis.summary import JobSummary
-from edgesr.analysis.ties import FAR, slower_by
+from edgesr.analysis.ties import TieGroup, tie_groups
 from edgesr.report.shown import merit
 from edgesr.report.wording import delegate_words
 from edgesr.text import plural, short
@@ -26,15 +26,11 @@ def tie_sentence(jobs: Sequence[JobSummary]) -> str:
         best.setdefault(job.candidate, job)
     if len(best) < 2:
         return ""
-    leader, *others = best.values()
-    near = [(job, slower_by(job, leader)) for job in others
-            if job.median_ms <= FAR * leader.median_ms]  # fmt: skip
-    tied = [job for job, ratio in near if ratio.holds(1)]
-    behind = [(job, ratio) for job, ratio in near if ratio.told and not ratio.holds(1)]
-    untold = sum(not ratio.told for _, ratio in near)
-    parts = [_tied(tied)] if tied else []
-    parts += [_next(*min(behind, key=lambda one: one[1].value))] if behind else []
-    if untold:
+    groups = tie_groups(list(best.values()))
+    first, second = next(groups), next(groups, None)
+    parts = [_tied(first.members)] if first.members else []
+    parts += [_next(second)] if second is not None and second.proven else []
+    if untold := len(first.unknown):
         parts.append(
             f"{plural(untold, 'candidate')} {'has' if untold == 1 else 'have'} fewer than {FEWEST} "
             "rounds in common with the fastest: nothing is proven."
@@ -51,8 +47,9 @@ def _tied(jobs: Sequence[JobSummary]) -> str:
     return f"As fast as the fastest, as far as the rounds can tell (95 %): {names}{more}."
 
 
-def _next(job: JobSummary, ratio: Estimate) -> str:
+def _next(group: TieGroup) -> str:
+    ratio = group.behind
     return (
-        f"The next, {short(job.name, 60)}, is slower by {100 * (ratio.value - 1):.1f} % "
+        f"The next, {short(group.leader.name, 60)}, is slower by {100 * (ratio.value - 1):.1f} % "
         f"(95 % {100 * (ratio.low - 1):.1f} to {100 * (ratio.high - 1):.1f} %)."
     )

@@ -97,13 +97,17 @@ def _contents(
             files=files,
         )
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise StoreError(f"these runs can't be exported: {reason}") from error
+        told = error.errors()[0]
+        reason = told["msg"] if told["type"] == "value_error" else f"{told['input']!r} is no name"
+        raise StoreError(
+            f"these runs can't be exported: {reason.removeprefix('Value error, ')}",
+            hint="give folders and files plain names: letters, digits, dots and dashes",
+        ) from error
 
 
 def _run_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """(name in the archive, file) of everything in a run folder that belongs into one."""
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_unreadable):
         place = Path(root).relative_to(folder)
         top = place == Path()
         folders[:] = [f for f in folders if not f.startswith(".") and not (top and f in _DERIVED)]
@@ -112,6 +116,11 @@ def _run_files(folder: Path) -> Iterator[tuple[str, Path]]:
             hidden = name.startswith(".") or (top and name in _DERIVED)
             if not hidden and not file.is_symlink() and file.is_file():
                 yield f"runs/{folder.name}/{(place / name).as_posix()}", file
+
+
+def _unreadable(error: OSError) -> None:
+    """A part that can't be read must not be left out in silence."""
+    raise StoreError(f"can't read {error.filename}: {error.strerror}") from error
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

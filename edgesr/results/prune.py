@@ -2,15 +2,16 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from edgesr.errors import StoreError, UsageError
 from edgesr.files import store_errors
 from edgesr.results.inventory import created_at, folder_size, run_folders
+from edgesr.results.scratch import scratch_folder
 from edgesr.results.store import RunFolder, Workspace
 
 
@@ -80,16 +81,24 @@ def choose(
     return [_chosen(RunFolder(path), selected) for path in unique]
 
 
-def delete(chosen: Sequence[Chosen]) -> None:
+def delete(workspace: Workspace, chosen: Sequence[Chosen]) -> None:
     """Deletes the runs that nothing spares; each is gone at once, or stays whole.
+
+    Args:
+        workspace: Theirs.
+        chosen: What `choose` gave.
 
     Raises:
         StoreError: When one is being measured by now, or can't be deleted; those before it are
             gone.
     """
-    for one in chosen:
-        if not one.spared:
-            _delete(one.folder)
+    runs = workspace.root / "runs"
+    if not runs.is_dir():
+        return
+    with scratch_folder(runs, "pruned") as grave:
+        for one in chosen:
+            if not one.spared:
+                _delete(one.folder, grave)
 
 
 def _named(folders: Sequence[RunFolder], name: str) -> RunFolder:
@@ -102,11 +111,15 @@ def _named(folders: Sequence[RunFolder], name: str) -> RunFolder:
 
 
 def _begun_before(folder: RunFolder, limit: datetime) -> bool:
-    header = {}
-    with contextlib.suppress(StoreError):  # a damaged run's name tells when it was begun
-        header = folder.header()
-    begun = created_at(folder, header)
+    begun = created_at(folder, _header(folder))  # a damaged run's name tells it
     return begun is not None and begun < limit
+
+
+def _header(folder: RunFolder) -> dict[str, Any]:
+    """Its run.json; of a damaged one nothing."""
+    with contextlib.suppress(StoreError):
+        return folder.header()
+    return {}
 
 
 def _chosen(folder: RunFolder, selected: Collection[str]) -> Chosen:
@@ -115,20 +128,15 @@ def _chosen(folder: RunFolder, selected: Collection[str]) -> Chosen:
         spared = "a link to another folder"
     elif folder.busy():
         spared = "being measured"
-    elif folder.path.name in selected:
+    elif selected and {folder.path.name, str(_header(folder).get("run"))} & set(selected):
         spared = "the selection rests on it"
     return Chosen(folder, folder_size(folder.path), spared)
 
 
-def _delete(folder: RunFolder) -> None:
+def _delete(folder: RunFolder, grave: Path) -> None:
     """Takes the run's name away first: a deletion that breaks off leaves no half run."""
-    path = folder.path
-    with store_errors(path):
-        grave = Path(tempfile.mkdtemp(prefix=".pruned.", suffix=".part", dir=path.parent))
-    try:
-        with folder.exclusively(), store_errors(path):
-            path.rename(grave / path.name)
-        with store_errors(path):
-            shutil.rmtree(grave / path.name)
-    finally:
-        shutil.rmtree(grave, ignore_errors=True)
+    gone = grave / folder.path.name
+    with store_errors(folder.path):
+        with folder.exclusively():
+            folder.path.rename(gone)
+        shutil.rmtree(gone)

@@ -135,7 +135,8 @@ class Workspace:
             InputError: When there is no such run.
         """
         if name is not None and (Path(name) / "run.json").is_file():
-            return RunFolder(Path(name))
+            path = Path(name)
+            return RunFolder(path.resolve() if path.name in {"", ".."} else path)
         if name and (self.root / "runs" / name).is_dir() and not name.startswith("."):
             return RunFolder(self.root / "runs" / name)  # without a run.json it says so itself
         runs = self.runs()

@@ -12,7 +12,6 @@ import io
 import json
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from edgesr.errors import InputError, StoreError
 from edgesr.files import read_errors, sha256_file, store_errors
 from edgesr.results.contents import CONTENTS, LONGEST_CONTENTS, SCHEMA, ArchivedFile, Contents
 from edgesr.results.manifest import read_manifest
+from edgesr.results.scratch import scratch_folder
 from edgesr.results.store import RunFolder, Workspace
 
 _PER_FILE = 8 << 10
@@ -177,7 +177,7 @@ def _same(folder: Path, files: dict[str, ArchivedFile]) -> bool:
 
 @contextlib.contextmanager
 def _scratch(workspace: Workspace, size: int) -> Iterator[Path]:
-    """A hidden folder on the workspace's disk, gone afterwards.
+    """A hidden folder on the workspace's disk.
 
     Raises:
         StoreError: When the disk has no room for what is declared, or can't be written.
@@ -191,11 +191,8 @@ def _scratch(workspace: Workspace, size: int) -> Iterator[Path]:
                 f"{free / 1e6:.0f} MB left",
                 hint="free some space or choose another folder with --workspace",
             )
-        folder = Path(tempfile.mkdtemp(prefix=".import.", suffix=".part", dir=workspace.root))
-    try:
+    with scratch_folder(workspace.root, "import") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(tar: tarfile.TarFile, contents: Contents, folder: Path) -> None:

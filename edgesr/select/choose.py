@@ -1,5 +1,6 @@
 """Jobs and criteria -> the winner per scale, input size and class of devices."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from edgesr.errors import ConfigError
 from edgesr.select.criteria import Criteria
 from edgesr.select.evidence import Evidence
 from edgesr.select.explain import elsewhere, nearest_miss, recommendation, rejections
-from edgesr.select.judge import judge, usable
+from edgesr.select.judge import judge, trouble
 from edgesr.select.objective import rank
 from edgesr.select.options import Group, group_options
 from edgesr.select.pareto import axes, pareto
@@ -65,8 +66,9 @@ def select(
     """
     known = evidence or Evidence()
     by_device = criteria.by == "device"
-    groups = group_options(jobs, series, manifests, known, by_device=by_device)
-    _check_devices(criteria, groups)
+    everything = group_options(jobs, series, manifests, known, by_device=by_device)
+    _check_devices(criteria, everything)
+    groups = [group.without_silent(criteria.named_devices) for group in everything]
     runs = {job.run for job in jobs} | {one.job.run for one in series}
     notes = [note for group in groups for note in _notes(group, known)]
     return Selection(
@@ -81,13 +83,8 @@ def _result(group: Group, criteria: Criteria, evidence: Evidence) -> GroupResult
     judged = [judge(option, group, criteria) for option in group.options]
     ranking = rank([one.option for one in judged if one.qualifies], criteria.objective, evidence)
     winner = ranking.winner
-    anywhere = [
-        option
-        for option in group.options
-        if len(option.facts) == len(group.labels)
-        and all(usable(facts.job) for facts in option.facts.values())
-    ]
-    miss = nearest_miss(judged) if winner is None else ""
+    anywhere = [option for option in group.options if option.everywhere]
+    miss = nearest_miss(judged, ranking) if winner is None else ""
     first = next((one for one in judged if one.option is winner), None)
     return GroupResult(
         **group.place._asdict(),
@@ -100,6 +97,7 @@ def _result(group: Group, criteria: Criteria, evidence: Evidence) -> GroupResult
         recommendation=recommendation(group, criteria, winner, miss),
         elsewhere=elsewhere(judged, ranking, first) if first else "",
         pareto_axes=axes(anywhere),
+        left_out=tuple(group.left_out.values()),
     )
 
 
@@ -117,8 +115,8 @@ def _check_devices(criteria: Criteria, groups: Sequence[Group]) -> None:
 
 
 def _notes(group: Group, evidence: Evidence) -> list[str]:
-    """Where choices of one device come from runs that can't be compared without care."""
-    notes = []
+    """Devices that don't count, and runs of one device that can't be compared without care."""
+    notes = [_left_out(group, serial) for serial in group.left_out]
     for serial, label in group.labels.items():
         jobs = [option.facts[serial].job for option in group.options if serial in option.facts]
         runs = sorted({job.run for job in jobs})
@@ -128,3 +126,11 @@ def _notes(group: Group, evidence: Evidence) -> list[str]:
             notes.append(f"{short(label, 48)}: the newest figures come from "
                          f"{plural(len(runs), 'run')} that differ in {shown}")  # fmt: skip
     return notes
+
+
+def _left_out(group: Group, serial: str) -> str:
+    """That a device does not count, and what became of most of its jobs."""
+    jobs = [option.facts[serial].job for option in group.options if serial in option.facts]
+    ((most, _),) = Counter(trouble(job) for job in jobs).most_common(1)
+    return (f"{short(group.left_out[serial], 48)} does not count: nothing could be measured on it "
+            f"({most}). Measure it again with: edgesr bench --resume RUN")  # fmt: skip

@@ -1,22 +1,19 @@
 """What only the runs themselves hold: under which conditions, and the figures of each picture."""
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 from edgesr.analysis.comparable import conditions, differences
 from edgesr.analysis.devices import mapping, number
+from edgesr.analysis.pictures import Pictures, Scores
 from edgesr.analysis.rows import RunData
 from edgesr.analysis.statistics import LEVEL, NOTHING, Estimate
 from edgesr.analysis.summary import JobSummary
 from edgesr.results.records import FEWEST_IMAGES
 
-_LARGEST = 64 * 1024**2
-"""Bytes of a file with figures of pictures, at most."""
 _LARGEST_DIFFERENCE = 1e6
 """Between two pictures: what is above is no figure of a picture."""
 _FIGURES = {"psnr_y": "psnr_y", "psnr_gain_db": "psnr_y", "ssim_y": "ssim_y", "cer": "cer",
@@ -33,7 +30,7 @@ class Evidence:
 
     def __init__(self, runs: Sequence[RunData] = ()) -> None:
         self._runs = {run.name: run for run in runs}
-        self._pictures: dict[Path, dict[str, Mapping[str, Any]]] = {}
+        self._pictures = {run.name: Pictures(run.folder.path) for run in runs}
         self._baselines: dict[tuple[str, float], dict[str, Mapping[str, Any]]] = {}
 
     def differences(self, runs: Sequence[str], device: str) -> tuple[str, ...]:
@@ -74,29 +71,10 @@ class Evidence:
             }
         return self._baselines[job.run, job.scale]
 
-    def _scored(self, job: JobSummary) -> dict[str, Mapping[str, Any]]:
+    def _scored(self, job: JobSummary) -> Scores:
         """Picture -> its figures; nothing where there are none."""
-        path = self._files.get((job.run, _without_threads(job.key)))
-        if path is None:
-            return {}
-        if path not in self._pictures:
-            self._pictures[path] = _read(path)
-        return self._pictures[path]
-
-    @cached_property
-    def _files(self) -> dict[tuple[str, str], Path]:
-        """Run and key of a job -> its file; jobs that differ in threads only share one."""
-        found = {}
-        for run in self._runs.values():
-            for path in sorted((run.folder.path / "accuracy").glob("*.json")):
-                if path.is_file() and not path.is_symlink():  # a foreign run points nowhere else
-                    found[run.name, _without_threads(path.stem)] = path
-        return found
-
-
-def _without_threads(key: str) -> str:
-    """A job's key without what follows its delegate: pixels don't depend on that."""
-    return key.rpartition("-t")[0]
+        pictures = self._pictures.get(job.run)
+        return pictures.of(job.key) if pictures else {}
 
 
 def _mean_difference(
@@ -123,18 +101,3 @@ def _student(freedom: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.5 + LEVEL / 2))
-
-
-def _read(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Picture -> its figures, without what was read in it; a damaged file has none."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            return {}
-        tree = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    images = mapping(tree).get("images")
-    rows = [mapping(row) for row in images] if isinstance(images, list) else []
-    figures = set(_FIGURES.values())
-    return {str(row["name"]): {name: row.get(name) for name in figures} for row in rows
-            if "name" in row}  # fmt: skip

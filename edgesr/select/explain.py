@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from edgesr.results.records import FEWEST_IMAGES
 from edgesr.select.criteria import Criteria, Objective
-from edgesr.select.judge import Judged, sorted_by_excess
+from edgesr.select.judge import Judged, closest
+from edgesr.select.metric import Metric
 from edgesr.select.metrics import METRICS
 from edgesr.select.objective import Loss, Ranking, rank, score
 from edgesr.select.options import Group, Key, Option
@@ -53,12 +55,12 @@ def elsewhere(judged: Sequence[Judged], ranking: Ranking, shown: Judged) -> str:
     return "; ".join([*told[:_ELSEWHERE], *more])
 
 
-def nearest_miss(judged: Sequence[Judged]) -> str:
+def nearest_miss(judged: Sequence[Judged], ranking: Ranking) -> str:
     """What came closest where nothing qualifies, and what would let it pass."""
-    closest = sorted_by_excess(judged)[0]
-    what = f"{place_words(closest.option)} comes closest"
-    change = _change(closest)
-    return f"{what} and wins if {change}" if change else f"{what}, {closest.failures[0].why}"
+    best = _best(judged, ranking)
+    what = f"{place_words(best.option)} comes closest"
+    change = _change(best)
+    return f"{what} and wins if {change}" if change else f"{what}, {best.failures[0].why}"
 
 
 def recommendation(group: Group, criteria: Criteria, winner: Option | None, miss: str) -> str:
@@ -68,12 +70,17 @@ def recommendation(group: Group, criteria: Criteria, winner: Option | None, miss
     head = f"For {_class_words(group)}, {scale}{size}"
     name = short(criteria.name, 60)
     if winner is None:
-        return f"{head}, nothing of {_counted(group)} meets {name}: {miss}{_simulated(group)}."
-    values = [f"{METRICS[m].title} {winner.told(m).text}" for m in _telling(winner, criteria)]
+        return (f"{head}, nothing of {_counted(group)} meets {name}: {miss}{_left_out(group)}"
+                f"{_simulated(group)}.")  # fmt: skip
+    values = [
+        f"{METRICS[m].title} {winner.told(m).text}{_bicubic(winner, m)}"
+        for m in _telling(winner, criteria)
+    ]
     several = len(group.labels)
     worst = f", each the worst of {several} devices" if several > 1 else ""
-    return (f"{head}, take {place_words(winner)} by the criteria {name}: {', '.join(values)}, "
-            f"trust {winner.told('trust').text}{worst}{_simulated(group)}.")  # fmt: skip
+    values.append(f"trust {winner.told('trust').text}{worst}")
+    return (f"{head}, take {place_words(winner)} by the criteria {name}: {', '.join(values)}"
+            f"{_left_out(group)}{_simulated(group)}{_caution(winner)}.")  # fmt: skip
 
 
 def _telling(winner: Option, criteria: Criteria) -> list[str]:
@@ -91,6 +98,38 @@ def _class_words(group: Group) -> str:
 
 def _counted(group: Group) -> str:
     return plural(len(group.options), "choice")
+
+
+_OF_BICUBIC = {"psnr_y": ("bicubic_psnr_y", ".2f", " dB"), "cer": ("bicubic_cer", ".3g", "")}
+"""Metric -> where a job holds what plain enlargement has on the same pictures, and its form."""
+
+
+def _bicubic(option: Option, metric: str) -> str:
+    """`` against bicubic's 27.45 dB``: what costs nothing, beside what was measured."""
+    if metric not in _OF_BICUBIC:
+        return ""
+    name, form, unit = _OF_BICUBIC[metric]
+    known = {float(getattr(facts.job, name)) for facts in option.facts.values()}
+    told = sorted(value for value in known if math.isfinite(value))
+    return f" against bicubic's {told[0]:{form}}{unit}" if len(told) == 1 else ""
+
+
+def _caution(winner: Option) -> str:
+    """Whether its text is read worse than plain enlargement's: higher PSNR may hide that."""
+    jobs = [facts.job for facts in winner.facts.values()]
+    worse = [job for job in jobs if job.cer > job.bicubic_cer]
+    if not worse:
+        return ""
+    sure = any(job.cer_vs_bicubic_low > 0 and job.text_images >= FEWEST_IMAGES for job in worse)
+    return "; its text is read worse than bicubic's" + ("" if sure else ", which may be chance")
+
+
+def _left_out(group: Group) -> str:
+    """Which devices of the class it says nothing of."""
+    labels = [short(label, 48) for label in group.left_out.values()]
+    rest = len(labels) - _ELSEWHERE
+    named = [*labels[:_ELSEWHERE], *([f"{rest} more"] if rest > 0 else [])]
+    return f", not measured on {' and '.join(named)}" if named else ""
 
 
 def _simulated(group: Group) -> str:
@@ -111,11 +150,13 @@ def _rejected(members: Sequence[Judged], ranking: Ranking) -> Rejected:
 
 
 def _best(members: Sequence[Judged], ranking: Ranking) -> Judged:
-    """The one that ranks highest, else the one that misses least."""
+    """The one that ranks highest, else of those that miss least the one that would."""
     good = {one.option.key: one for one in members if one.qualifies}
-    if not good:
-        return sorted_by_excess(members)[0]
-    return min(good.values(), key=lambda one: ranking.place(one.option.key))
+    if good:
+        return min(good.values(), key=lambda one: ranking.place(one.option.key))
+    near = {one.option.key: one for one in closest(members)}
+    again = rank([one.option for one in near.values()], ranking.objective, ranking.evidence)
+    return near[again.options[0].key]
 
 
 def _reasons(one: Judged, ranking: Ranking) -> list[str]:
@@ -136,7 +177,8 @@ def _brief(one: Judged, ranking: Ranking) -> str:
         return f"its score is {_gap(one.option, loss.best, weights):.3g} lower"
     metric = loss.metric or "size_mb"
     values = one.option.told(metric).text, loss.best.told(metric).text
-    return f"{metric} {values[0]} against {values[1]}{', tied' if loss.tied else ''}"
+    tied = ", tied" if loss.tied else ""
+    return f"{METRICS[metric].title} {values[0]} against {values[1]}{tied}"
 
 
 def _gap(option: Option, best: Option, weights: Mapping[str, float]) -> float:
@@ -149,17 +191,24 @@ def _loss_words(option: Option, loss: Loss, objective: Objective) -> str:
         gap = _gap(option, best, objective.weights)
         if math.isnan(gap):
             return f"no score: {_unknown(option, objective.weights)}"
-        parts = [f"{m} {option.told(m).text} against {best.told(m).text}"
+        parts = [f"{METRICS[m].title} {option.told(m).text} against {best.told(m).text}"
                  for m in objective.weights]  # fmt: skip
-        return f"its score is {gap:.3g} below that of {place_words(best)}: {', '.join(parts)}"
+        return f"its score is {gap:.3g} below that of {_rival(option, best)}: {', '.join(parts)}"
     if not loss.metric:
-        return f"equal to {place_words(best)} in all that decides"
+        return f"equal to {_rival(option, best)} in all that decides"
+    title = METRICS[loss.metric].title
     value, theirs = option.told(loss.metric), best.told(loss.metric)
     if math.isnan(value.value):
-        return f"{loss.metric}: {option.worst(loss.metric).missing}"
+        return f"{title}: {option.worst(loss.metric).missing}"
     head = "tied, and by plain value " if loss.tied else ""
-    return (f"{head}{loss.metric} {value.text} against {theirs.text} of {place_words(best)}"
+    return (f"{head}{title} {value.text} against {theirs.text} of {_rival(option, best)}"
             f"{_by_how_much(loss, option)}")  # fmt: skip
+
+
+def _rival(option: Option, best: Option) -> str:
+    """Another option; where it runs only if that is elsewhere."""
+    here = option.key[1:] == best.key[1:] and option.name != best.name
+    return best.name if here else place_words(best)
 
 
 def _by_how_much(loss: Loss, option: Option) -> str:
@@ -169,16 +218,16 @@ def _by_how_much(loss: Loss, option: Option) -> str:
     if metric.ranks or not math.isfinite(gap):
         return ""
     overlap = mine.low != mine.high and mine.low <= theirs.high and theirs.low <= mine.high
-    shared = "in the same rounds" if metric.unit == "ms" else "on the same pictures"
-    how = f" {shared}" if overlap and not loss.tied else ""
+    shared = {"rounds": "in", "pictures": "on"}.get(metric.samples)
+    how = f" {shared} the same {metric.samples}" if shared and overlap and not loss.tied else ""
     if metric.unit == "ms" and theirs.value > 0:
         return f": {100 * gap / theirs.value:.0f} % slower{how}"
     return f": {metric.words(gap)} worse{how}"
 
 
 def _unknown(option: Option, names: Mapping[str, float]) -> str:
-    missing = (f"{m}: {option.worst(m).missing}" for m in names if math.isnan(option.value(m)))
-    return "; ".join(missing)
+    unknown = [name for name in names if math.isnan(option.value(name))]
+    return "; ".join(f"{METRICS[name].title}: {option.worst(name).missing}" for name in unknown)
 
 
 def _would_win(one: Judged, ranking: Ranking) -> str:
@@ -193,10 +242,14 @@ def _would_win(one: Judged, ranking: Ranking) -> str:
         return ""
     metric, worst = METRICS[loss.metric], one.option.worst(loss.metric)
     if math.isnan(worst.value):
-        return f"may win when {loss.metric} is known: {worst.missing}"
-    relation = ">" if metric.higher_is_better else "<"
-    wanted = metric.words(loss.best.value(loss.metric))
-    return f"wins if {loss.metric} {relation} {wanted} (now {metric.words(worst.value)})"
+        return f"may win when {metric.title} is known: {worst.missing}"
+    return f"wins if {_beats(metric, loss.best.value(loss.metric), worst.value)}"
+
+
+def _beats(metric: Metric, wanted: float, now: float) -> str:
+    """``latency < 17 ms (now 19 ms)``: equal would not do."""
+    told = metric.apart(wanted, now)
+    return f"{metric.title} {'>' if metric.higher_is_better else '<'} {told[0]} (now {told[1]})"
 
 
 def _change(one: Judged) -> str:
@@ -227,9 +280,7 @@ def _outscores(option: Option, best: Option, weights: Mapping[str, float]) -> st
         metric, value = METRICS[name], option.value(name)
         wanted = value - metric.sign * gap / weight
         if wanted >= 0 or metric.may_be_negative:
-            relation = ">" if metric.higher_is_better else "<"
-            now = metric.words(value)
-            ways.append(f"{name} {relation} {metric.words(wanted)} (now {now})")
+            ways.append(_beats(metric, wanted, value))
     return f"wins if {' or '.join(ways)}" if ways else ""
 
 

@@ -6,7 +6,7 @@ A ``max`` holds only where the whole interval is not above it, a ``min`` where i
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 from edgesr.analysis.rows import NOT_MEASURED
 from edgesr.analysis.summary import JobSummary
@@ -14,8 +14,11 @@ from edgesr.select.criteria import Criteria, Limit
 from edgesr.select.metric import Metric
 from edgesr.select.metrics import METRICS, VERDICTS
 from edgesr.select.options import Group, Option, Worst
-from edgesr.select.selection import Value
 from edgesr.text import clean, plural, short
+
+_NARROWER = {"rounds": "more rounds (--rounds, --until)", "pictures": "more pictures (--accuracy)"}
+_DEVICES = 3
+"""Devices that a reason names."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,8 @@ class Judged:
 
 def judge(option: Option, group: Group, criteria: Criteria) -> Judged:
     """All that speaks against an option; a place where it never ran needs no limits."""
-    broken = (_unusable(option, group, serial, criteria) for serial in group.labels)
-    failures = [failure for failure in broken if failure is not None]
-    if not failures:
-        failures = list(_missed(option, group, criteria))
-    return Judged(option, tuple(failures))
+    unusable = _unusable(option, group, criteria)
+    return Judged(option, tuple(unusable or _missed(option, group, criteria)))
 
 
 def usable(job: JobSummary, *, partial: bool = False) -> bool:
@@ -74,16 +74,34 @@ def usable(job: JobSummary, *, partial: bool = False) -> bool:
     return in_part and job.measured and job.pixels_ok
 
 
-def _unusable(option: Option, group: Group, serial: str, criteria: Criteria) -> Failure | None:
-    """Why it can't be chosen for a device, whatever the limits are; None where it can."""
-    facts = option.facts.get(serial)
-    where = f" on {short(group.labels[serial], 48)}" if len(group.labels) > 1 else ""
-    if facts is None or facts.job.status == NOT_MEASURED:
-        change = f"it is measured{where} and holds there"
-        return Failure("not_measured", f"not measured{where}", change, math.inf)
-    if usable(facts.job, partial=_partial_will_do(group, serial, criteria)):
-        return None
-    return Failure("not_usable", f"{_trouble(facts.job)}{where}", "", math.inf)
+def _unusable(option: Option, group: Group, criteria: Criteria) -> list[Failure]:
+    """Why it can't be chosen, whatever the limits are; the same on several devices once."""
+    missing, troubles = list[str](), dict[str, list[str]]()
+    for serial in group.labels:
+        facts = option.facts.get(serial)
+        if facts is None or facts.job.status == NOT_MEASURED:
+            missing.append(serial)
+        elif not usable(facts.job, partial=_partial_will_do(group, serial, criteria)):
+            troubles.setdefault(trouble(facts.job), []).append(serial)
+    found = []
+    if missing:
+        on = _on(missing, option)
+        change = f"it is measured{on} and holds there"
+        found.append(Failure("not_measured", f"not measured{on}", change, math.inf))
+    return found + [
+        Failure("not_usable", f"{why}{_on(serials, option)}", "", math.inf)
+        for why, serials in troubles.items()
+    ]
+
+
+def _on(serials: Sequence[str], option: Option) -> str:
+    """`` on A and on B``; nothing where there is only one device."""
+    several = len(option.labels)
+    if len(serials) == several > 1:
+        return " on both devices" if several == 2 else f" on all {several} devices"
+    named = [option.places[serial] for serial in serials[:_DEVICES]]
+    rest = len(serials) - len(named)
+    return " and".join([*named, *([f" {rest} more"] if rest else [])])
 
 
 def _partial_will_do(group: Group, serial: str, criteria: Criteria) -> bool:
@@ -93,7 +111,7 @@ def _partial_will_do(group: Group, serial: str, criteria: Criteria) -> bool:
     return bool(least) and max(least) <= VERDICTS.index("partial")
 
 
-def _trouble(job: JobSummary) -> str:
+def trouble(job: JobSummary) -> str:
     """What became of a job that can't be chosen."""
     reason = f": {short(job.reasons[-1], 100)}" if job.reasons else ""
     if job.status != "ok":
@@ -118,64 +136,93 @@ def _devices(group: Group, limit: Limit) -> tuple[str, ...]:
     return group.meant(limit.device) if limit.device else tuple(group.labels)
 
 
+class _End(NamedTuple):
+    """One end of a limit."""
+
+    metric: Metric
+    kind: str
+    """``min`` or ``max``."""
+    limit: float
+    devices: tuple[str, ...]
+    """Serials that it is for."""
+
+    def of(self, worst: Worst) -> float:
+        """The end of an interval that decides."""
+        return worst.high if self.kind == "max" else worst.low
+
+    def met(self, value: float) -> bool:
+        """Whether a value keeps to it; one that is not known does not."""
+        return value <= self.limit if self.kind == "max" else value >= self.limit
+
+    def excess(self, value: float) -> float:
+        """By how much it is missed, as a share of the limit; of a grade, of all its steps."""
+        if math.isnan(value):
+            return math.inf
+        missed = value - self.limit if self.kind == "max" else self.limit - value
+        return max(0.0, missed) / (len(self.metric.ranks) or abs(self.limit) or 1.0)
+
+    def words(self, beside: float = math.nan) -> str:
+        """``<= 25 ms``, with so many digits that it can be told from another value."""
+        relation = "<=" if self.kind == "max" else ">="
+        return f"{relation} {self.metric.apart(self.limit, beside)[0]}"
+
+
 def _missed(option: Option, group: Group, criteria: Criteria) -> Iterator[Failure]:
     for name, limits in criteria.constraints.items():
         for limit in limits:
             devices = _devices(group, limit)
-            if devices:
-                yield from _ends(option, METRICS[name], limit, devices if limit.device else ())
+            for kind, value in (("max", limit.max), ("min", limit.min)):
+                if value is None or not devices:
+                    continue
+                end = _End(METRICS[name], kind, value, devices)
+                if not end.met(end.of(option.worst(name, devices if limit.device else ()))):
+                    yield _failure(option, end)
 
 
-def _ends(
-    option: Option, metric: Metric, limit: Limit, devices: tuple[str, ...]
-) -> Iterator[Failure]:
-    worst = option.worst(metric.name, devices)
-    if limit.max is not None and not worst.high <= limit.max:
-        yield _failure(metric, option.told(metric.name, devices), worst, limit.max)
-    if limit.min is not None and not worst.low >= limit.min:
-        yield _failure(metric, option.told(metric.name, devices), worst, limit.min, "min")
+def _failure(option: Option, end: _End) -> Failure:
+    """Why a limit is missed, told of the device that misses it most."""
+    name, title = end.metric.name, end.metric.title
+    found = {serial: option.worst(name, (serial,)) for serial in end.devices}
+    at = max(end.devices, key=lambda serial: end.excess(end.of(found[serial])))
+    worst, on, text = found[at], option.places[at], option.told(name, (at,)).text
+    last = end.of(worst)
+    if math.isnan(last):
+        everywhere = len({one.missing for one in found.values()}) == 1
+        known = f" {text}{on}" if math.isfinite(worst.value) else "" if everywhere else on
+        why = f"{title}{known}: {worst.missing}; limit {end.words()}"
+        change = f"{title} {end.words()} can be shown ({worst.missing})"
+        return Failure(name, why, change, math.inf, end.limit)
+    now = _now(end, worst)
+    shown = now if end.metric.alike(end.limit, last) else text
+    why = f"{title} {shown}{on}, limit {end.words(last)}{_doubt(end, worst)}"
+    change = f"{title} {end.words(last)} (now {now}{on})"
+    return Failure(name, why, change, end.excess(last), end.limit)
 
 
-def _failure(
-    metric: Metric, value: Value, worst: Worst, limit: float, kind: Literal["min", "max"] = "max"
-) -> Failure:
-    relation, end = ("<=", value.high) if kind == "max" else (">=", value.low)
-    on = f" on {value.device}" if value.device else ""
-    limit_words = f"{relation} {metric.words(limit)}"
-    if math.isnan(end):
-        told = "" if math.isnan(value.value) else f" {value.text}{on}"
-        why = f"{metric.name}{told}: {worst.missing}; limit {limit_words}"
-        change = f"{metric.name} {limit_words} can be shown ({worst.missing})"
-        return Failure(metric.name, why, change, _excess(value.value, limit, kind), limit)
-    unknown = f" ({worst.missing})" if worst.missing else ""
-    why = f"{metric.name} {value.text}{on}, limit {limit_words}{unknown}"
-    change = f"{metric.name} {limit_words} (now {_now(metric, value, end)}{on})"
-    excess = _excess(end, limit, kind, steps=len(metric.ranks))
-    return Failure(metric.name, why, change, excess, limit)
+def _doubt(end: _End, worst: Worst) -> str:
+    """What to do where the value would hold, and only its interval does not."""
+    if worst.missing:
+        return f" ({worst.missing})"
+    if not end.met(worst.value) or not end.metric.samples:
+        return ""
+    return f": only its interval misses that, {_NARROWER[end.metric.samples]} would narrow it"
 
 
-def _now(metric: Metric, value: Value, end: float) -> str:
+def _now(end: _End, worst: Worst) -> str:
     """The value, and the end of its interval that decides: ``31.2 ms, up to 34.4 ms``."""
-    told = metric.words(value.value)
-    if end == value.value:
+    last = end.of(worst)
+    told = end.metric.apart(last, end.limit)[0]
+    if last == worst.value:
         return told
-    return f"{told}, {'up' if end > value.value else 'down'} to {metric.words(end)}"
+    return f"{end.metric.words(worst.value)}, {'up' if last > worst.value else 'down'} to {told}"
 
 
-def _excess(end: float, limit: float, kind: Literal["min", "max"], steps: int = 0) -> float:
-    """By how much a limit is missed, as a share of it; of a grade, of all its steps."""
-    if math.isnan(end):
-        return math.inf
-    missed = end - limit if kind == "max" else limit - end
-    return max(0.0, missed) / (steps or abs(limit) or 1.0)
+def closest(judged: Sequence[Judged]) -> list[Judged]:
+    """Those that miss the least; of equals those that can be helped, at the fewest places."""
 
+    def place(one: Judged) -> tuple[float, int, int]:
+        helpless = sum(not failure.change for failure in one.failures)
+        return one.excess, helpless, len(one.failures)
 
-def sorted_by_excess(judged: Sequence[Judged]) -> list[Judged]:
-    """Those first that miss the least; of equals the fastest, then by what they are."""
-
-    def place(one: Judged) -> tuple[object, ...]:
-        latency = one.option.value("latency_median_ms")
-        known = math.inf if math.isnan(latency) else latency
-        return one.excess, len(one.failures), known, one.option.key
-
-    return sorted(judged, key=place)
+    least = min(map(place, judged))
+    return [one for one in judged if place(one) == least]

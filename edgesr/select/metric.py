@@ -24,6 +24,12 @@ class Facts:
     paced_only: bool = False
     """Whether ``job`` is of a series: a device rests between frames, so its times don't count."""
 
+    @property
+    def answered(self) -> bool:
+        """Whether the device said anything: a time, or that the delegate refused."""
+        told = self.job.measured or "refused" in self.job.statuses
+        return told or any(one.measured for one in self.series)
+
 
 class Reading(NamedTuple):
     """One metric on one device. Unknown numbers are NaN."""
@@ -43,7 +49,7 @@ class Metric:
 
     name: str
     title: str
-    """In words, for tables."""
+    """In words, for tables and sentences."""
     unit: str
     """``ms``, ``MB`` (10^6 bytes), ``MiB``, ``dB``, ``fps``, or nothing."""
     better: Literal["lower", "higher"]
@@ -53,6 +59,8 @@ class Metric:
     allowed: tuple[str, ...] = ()
     """Of a grade: which may be a limit."""
     may_be_negative: bool = False
+    samples: Literal["", "rounds", "pictures"] = ""
+    """What its interval is over; empty where it has none."""
     negligible: float = 0.0
     """A difference up to this is none in an order, however sure it is."""
 
@@ -94,28 +102,48 @@ class Metric:
             raise ValueError(f"{self.name} takes one of {known}, not {short(repr(raw), 40)}")
         return float(self.ranks.index(str(raw)))
 
-    def words(self, value: float) -> str:
-        """A value with its unit: ``24.3 ms``, ``B``."""
+    def words(self, value: float, more: int = 0) -> str:
+        """A value with its unit: ``24.3 ms``, ``B``.
+
+        Args:
+            value: The value.
+            more: Digits beyond the usual ones.
+        """
         if self.ranks:
             known = math.isfinite(value) and 0 <= value < len(self.ranks)
             return self.ranks[int(value)] if known else "unknown"
-        return f"{self.number(value)} {self.unit}".rstrip()
+        return f"{self.number(value, more)} {self.unit}".rstrip()
 
-    def number(self, value: float) -> str:
-        """A value without its unit."""
+    def number(self, value: float, more: int = 0) -> str:
+        """A value without its unit; arguments as in `words`."""
         if not math.isfinite(value):
             return "unknown"
         if value < 0:
-            return f"-{self.number(-value)}"
+            return f"-{self.number(-value, more)}"
         if value >= _HUGE:
             return f"{value:.3g}"
         if self.unit == "dB":
-            return f"{value:.2f}"
+            return f"{value:.{2 + more}f}"
         if value >= 1000 or math.isclose(value, round(value), rel_tol=1e-9):
-            return f"{value:.0f}"
-        return figures(value, 4 if self.name == "ssim_y" else 3)
+            return f"{value:.{more if value >= 1000 else 0}f}"
+        return figures(value, (4 if self.name == "ssim_y" else 3) + more)
+
+    def apart(self, value: float, other: float) -> tuple[str, str]:
+        """Two values in words, with so many digits that different ones look different."""
+        more = 0
+        while more < _MOST_DIGITS and value != other and self.alike(value, other, more):
+            more += 1
+        return self.words(value, more), self.words(other, more)
+
+    def alike(self, value: float, other: float, more: int = 0) -> bool:
+        """Whether two finite values are printed as the same number, be it ``21`` and ``21.0``."""
+        if self.ranks or not (math.isfinite(value) and math.isfinite(other)):
+            return False
+        return float(self.number(value, more)) == float(self.number(other, more))
 
 
+_MOST_DIGITS = 4
+"""Beyond the usual ones, to tell two values apart."""
 _HUGE = 1e12
 """No measured figure: written short."""
 _FACTORS: dict[str, dict[str, float]] = {

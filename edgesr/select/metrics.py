@@ -72,10 +72,10 @@ def _p95(facts: Facts) -> Reading:
         return _nothing(_few_rounds(facts))
     if math.isfinite(job.p95_ms):
         return _interval(job.p95_ms, (job.p95_low_ms, job.p95_high_ms), facts, _few_rounds)
-    silent = "this engine does not tell the p95"
+    silent = "this build of the engine does not tell the p95, newer ones do"
     if job.rounds < FEWEST or not math.isfinite(job.longest_ms):
         return _nothing(silent if job.rounds >= FEWEST else _few_rounds(facts))
-    bound = f"{silent}, and its longest inference took {figures(job.longest_ms)} ms"
+    bound = f"{silent}; its longest inference took {figures(job.longest_ms)} ms"
     return Reading(job.longest_ms, math.nan, job.longest_ms, bound, "longest inference")
 
 
@@ -177,21 +177,21 @@ VERDICTS = ("fallback", "unknown", "partial", "full")
 GRADES = ("C", "B", "A")
 
 _ENTRIES = (
-    Metric("latency_median_ms", "latency", "ms", "lower", _latency),
-    Metric("latency_p95_ms", "latency p95", "ms", "lower", _p95),
+    Metric("latency_median_ms", "latency", "ms", "lower", _latency, samples="rounds"),
+    Metric("latency_p95_ms", "latency p95", "ms", "lower", _p95, samples="rounds"),
     Metric("init_ms", "initialisation", "ms", "lower", _init),
     Metric("memory_peak_mb", "memory", "MiB", "lower", _memory),
     Metric("size_mb", "size", "MB", "lower", lambda facts: _exact(facts.job.size_bytes / 1e6,
                                                                 "not told by the run")),
     Metric("psnr_y", "PSNR-Y", "dB", "higher", _psnr, may_be_negative=True,
-           negligible=0.05),
+           samples="pictures", negligible=0.05),
     Metric("psnr_gain_db", "gain over bicubic", "dB", "higher", _gain, may_be_negative=True,
-           negligible=0.05),
+           samples="pictures", negligible=0.05),
     Metric("ssim_y", "SSIM-Y", "", "higher", _quality("ssim_y"), may_be_negative=True,
-           negligible=0.001),
-    Metric("cer", "CER", "", "lower", _text("cer"), negligible=0.001),
+           samples="pictures", negligible=0.001),
+    Metric("cer", "CER", "", "lower", _text("cer"), samples="pictures", negligible=0.001),
     Metric("cer_vs_bicubic", "CER over bicubic's", "", "lower", _text("cer_vs_bicubic"),
-           may_be_negative=True, negligible=0.001),
+           may_be_negative=True, samples="pictures", negligible=0.001),
     Metric("fps_sustained", "sustained rate", "fps", "higher", _sustained),
     Metric("refused_ops", "refused operations", "", "lower", _refused),
     Metric("verdict", "verdict", "", "higher", _verdict, VERDICTS,

@@ -140,7 +140,7 @@ def _paired(name: str, option: Option, best: Option, evidence: Evidence) -> bool
     if name == "latency_median_ms":
         ratio = slower_by(one, other)
         near = one.median_ms <= FAR * other.median_ms
-        return near and ratio.holds(1) if ratio.told else None
+        return near and ratio.low <= 1 if ratio.told else None
     found = evidence.difference(name, one, other)
     return found.holds(0) if found.told else None
 

@@ -1,10 +1,13 @@
 """Jobs of any number of runs -> groups of what can be chosen among, with its values."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from edgesr.analysis.rows import NOT_MEASURED
 from edgesr.analysis.summary import JobSummary
 from edgesr.analysis.sustained import Series
 from edgesr.select.evidence import Evidence
@@ -51,7 +54,7 @@ class Option:
     facts: Mapping[str, Facts]
     """By serial; devices that it was not planned for are absent."""
     labels: Mapping[str, str]
-    """Serial -> label of every device of the group."""
+    """Serial -> label of every device of the group that counts."""
     _known: dict[tuple[str, tuple[str, ...]], Worst] = field(default_factory=dict, repr=False)
 
     @property
@@ -63,6 +66,26 @@ class Option:
     def name(self) -> str:
         """Of the candidate, on one line."""
         return short(self.job.name, 60)
+
+    @cached_property
+    def places(self) -> Mapping[str, str]:
+        """Serial -> `` on MODEL`` for sentences, by the whole label where two are of one model.
+
+        Nothing where there is only one device.
+        """
+        if len(self.labels) < 2:
+            return dict.fromkeys(self.labels, "")
+        models = {serial: _model(serial, label) for serial, label in self.labels.items()}
+        count = Counter(models.values())
+        return {
+            serial: f" on {short(model if count[model] == 1 else self.labels[serial], 48)}"
+            for serial, model in models.items()
+        }
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it may be chosen at all: it ran, whole and right, on each device that counts."""
+        return all(s in self.facts and self.facts[s].job.selectable for s in self.labels)
 
     def value(self, name: str) -> float:
         """Worst over all devices of the group; NaN where one of them tells none."""
@@ -112,9 +135,9 @@ class Option:
         readings = [self._read(metric, serial) for serial in serials]
         at = max(range(len(readings)), key=lambda n: _badness(metric, readings[n]))
         missing = next((one.missing for one in readings if one.missing), "")
-        if missing and len(self.labels) > 1:
+        if missing and len(serials) > 1:
             where = next(serials[n] for n, one in enumerate(readings) if one.missing)
-            missing = f"{missing} (on {short(self.labels[where], 48)})"
+            missing = f"{missing} ({self.places[where].strip()})"
         pick = min if metric.higher_is_better else max
         return Worst(
             _pick(pick, [one.value for one in readings]),
@@ -138,18 +161,40 @@ class Group:
 
     place: Place
     labels: Mapping[str, str]
-    """Serial -> label."""
+    """Serial -> label of the devices that count."""
     names: Mapping[str, frozenset[str]]
     """Serial -> what a constraint may call it, in lower case."""
     simulated: frozenset[str]
     """Serials of stand-in phones."""
     options: tuple[Option, ...]
     """Sorted by what they are."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Serial -> label of devices that don't count, because nothing at all was measured there."""
 
     def meant(self, names: Iterable[str]) -> tuple[str, ...]:
         """Serials of its devices that are meant by names."""
         wanted = {name.strip().casefold() for name in names}
         return tuple(serial for serial in self.labels if self.names[serial] & wanted)
+
+    def without_silent(self, named: Iterable[str]) -> "Group":
+        """Without the devices that answered nothing at all, such as one that was unplugged.
+
+        A delegate that refused is an answer: then the device counts.
+
+        Args:
+            named: Devices that stay all the same, because a constraint names them.
+        """
+        heard = {serial for option in self.options for serial, facts in option.facts.items()
+                 if facts.answered}  # fmt: skip
+        kept = heard.union(self.meant(named)) if heard else set(self.labels)
+        labels = {serial: label for serial, label in self.labels.items() if serial in kept}
+        return replace(
+            self,
+            labels=labels,
+            simulated=self.simulated & kept,
+            options=tuple(replace(one, labels=labels, _known={}) for one in self.options),
+            left_out={serial: x for serial, x in self.labels.items() if serial not in kept},
+        )
 
 
 def device_names(job: JobSummary) -> frozenset[str]:
@@ -160,9 +205,15 @@ def device_names(job: JobSummary) -> frozenset[str]:
 
 def model_of(job: JobSummary) -> str:
     """The device's model from its label ``SERIAL (MODEL, simulated)``; the serial without one."""
-    about = job.device_label.removeprefix(job.device).strip()
-    inner = about.removeprefix("(").removesuffix(")").removesuffix("simulated").rstrip(", ")
-    return inner or job.device
+    model = _model(job.device, job.device_label)
+    return model.removesuffix("(simulated)").strip() or job.device
+
+
+def _model(serial: str, label: str) -> str:
+    """``MODEL`` or ``MODEL (simulated)`` of a label; the serial where it tells no model."""
+    about = label.removeprefix(serial).strip().removeprefix("(").removesuffix(")")
+    model = about.removesuffix("simulated").rstrip(", ")
+    return (model or serial) + (" (simulated)" if model != about else "")
 
 
 def group_options(
@@ -213,9 +264,9 @@ def _newest(
 ) -> list[Facts]:
     """One for each candidate, delegate, number of threads and device."""
     paced: dict[tuple[Any, ...], dict[float, Series]] = {}
-    for one in sorted(series, key=lambda one: one.job.run):
+    for one in sorted(series, key=lambda one: _oldest_first(one.job)):
         paced.setdefault(_identity(one.job), {})[one.fps] = one
-    free = {_identity(job): job for job in sorted(jobs, key=lambda job: (job.run, job.key))}
+    free = {_identity(job): job for job in sorted(jobs, key=_oldest_first)}
     found = [
         Facts(job, tuple(paced.get(name, {}).values()), manifests.get(job.candidate, {}))
         for name, job in free.items()
@@ -225,6 +276,14 @@ def _newest(
             own, manifest = tuple(rates.values()), manifests.get(str(name[0]), {})
             found.append(Facts(own[-1].job, own, manifest, paced_only=True))
     return found
+
+
+def _oldest_first(job: JobSummary) -> tuple[bool, str, str]:
+    """By runs; before all of them what no run came to, which takes nobody's place."""
+    return set(job.statuses) - _NEVER_RAN != set(), job.run, job.key
+
+
+_NEVER_RAN = frozenset({NOT_MEASURED, "device_lost", "aborted"})
 
 
 def _identity(job: JobSummary) -> tuple[Any, ...]:

@@ -83,7 +83,7 @@ class GroupResult:
     device_class: str
     """``budget``, ``mid``, ``flagship``, ``host``, ``unlisted: MODEL``; a label ``by`` device."""
     devices: tuple[str, ...]
-    """Their labels; simulated ones say so."""
+    """Labels of those that count; simulated ones say so."""
     winner: Choice | None
     pareto: tuple[Choice, ...]
     """Of all that may be chosen at all, whether or not they meet the constraints."""
@@ -99,6 +99,8 @@ class GroupResult:
     """Why not another delegate for the winner, in one line; empty where none was measured."""
     pareto_axes: tuple[str, ...] = ()
     """The metrics that the Pareto set is of."""
+    left_out: tuple[str, ...] = ()
+    """Labels of devices that don't count, because nothing at all was measured there."""
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -130,7 +132,7 @@ class Selection:
         * ``pareto``: choices;
         * ``rejected``: {candidate, name, variant, delegate, threads, why: [line], would_win};
         * ``groups``: {devices, qualified (how many), winner (id or null), nearest_miss,
-          recommendation, elsewhere, pareto_axes};
+          recommendation, elsewhere, pareto_axes, left_out};
         * ``criteria``, ``runs``, ``notes``.
         """
         return {
@@ -168,4 +170,5 @@ def _group_dict(group: GroupResult) -> dict[str, Any]:
         "recommendation": group.recommendation,
         "elsewhere": group.elsewhere,
         "pareto_axes": list(group.pareto_axes),
+        "left_out": list(group.left_out),
     }

@@ -104,5 +104,5 @@ def test_the_plan_tells_least_and_most(workspace: Workspace) -> None:
     assert 5 * plan["estimate_s"]["least"] < plan["estimate_s"]["most"]
     assert "5 to 30 rounds" in bench(workspace, *options)
     fixed = json.loads(bench(workspace, "--threads", "1", *options[2:4], "--dry-run", "--json"))
-    assert fixed["launches"] == fixed["launches_least"] == 3
+    assert fixed["launches"] == fixed["launches_least"] == 5
     assert workspace.runs() == []

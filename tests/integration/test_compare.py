@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from edgesr.cli.app import app
 from edgesr.results.records import Doubt, Job, Record
 from edgesr.results.store import RunFolder
-from tests.unit.fake_pairs import SUITE, job, rounds_of, run_of
+from tests.unit.fake_pairs import SUITE, job, name, rounds_of, run_of
 from tests.unit.fake_runs import HOSTILE, fleet_run, full_run, manifest, ok_record
 
 
@@ -50,6 +50,8 @@ def test_a_regression_stops_at_the_gate_and_is_told_without_one(tmp_path: Path) 
     before, after = runs(tmp_path, 1.2)
     result = edgesr("compare", before.path, after.path, "--fail-on", "5%")
     assert result.exit_code == 12
+    assert "on host, XNNPACK" in result.stderr
+    assert name(0) in result.stdout  # in one piece, also on a narrow terminal
     assert re.search(r"error: .*more than 5 %", result.stderr)
     assert "+19." in result.stdout or "+20." in result.stdout
     assert edgesr("compare", before.path, after.path, "--fail-on", "40%").exit_code == 0
@@ -63,8 +65,8 @@ def test_runs_are_named_as_everywhere(tmp_path: Path) -> None:
     before, after = runs(tmp_path)
     baseline = tmp_path / "baseline"
     baseline.mkdir()
-    for name in ("run.json", "records.jsonl"):  # what a team keeps; no logs
-        shutil.copy(before.path / name, baseline / name)
+    for part in ("run.json", "records.jsonl"):  # what a team keeps; no logs
+        shutil.copy(before.path / part, baseline / part)
     result = edgesr("compare", baseline, after.path.name[:-4], "--workspace", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)

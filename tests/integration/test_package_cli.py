@@ -106,6 +106,27 @@ def test_bench_select_package(project: Path) -> None:
     assert str(project) not in (Path(told["folder"]) / "MODEL_CARD.md").read_text()
 
 
+def test_winners_that_would_share_a_folder_are_refused(project: Path) -> None:
+    work = Workspace(project / "work")
+    one, other = tiny_candidate(work), tiny_candidate(work, seed=1, height=14)
+    for candidate, name in ((one, "a-b"), (other, "a_b")):
+        manifest = candidate.manifest.model_copy(update={"name": name})
+        (candidate.path.parent / "manifest.json").write_text(manifest.to_json())
+    choice = {"variant": "fp32", "delegate": "xnnpack", "threads": 1, "scale": 2, "input": "16×12"}
+    winners = [
+        {**choice, "candidate": candidate.manifest.id, "name": "a", "device_class": where}
+        for candidate, where in ((one, "budget"), (other, "flagship"))
+    ]
+    selection = {"schema": 1, "created_at": "2026-11-25", "criteria": {}, "winners": winners}
+    (work.root / "selection.json").write_text(json.dumps(selection))
+    arguments = ("package", "--app", project, "--workspace", work.root)
+    refused = _edgesr(*arguments)
+    assert refused.exit_code == 3
+    assert one.manifest.short_id in refused.stderr
+    assert not (project / "app/src/main/assets").exists()
+    assert _edgesr(*arguments, "--device-class", "budget").exit_code == 0
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int8"])
 def test_an_integer_file_of_ours(project: Path, kind: str) -> None:
     network = quantized("espcn")

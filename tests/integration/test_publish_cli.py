@@ -115,7 +115,7 @@ def test_offline(workspace: Path) -> None:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Hub], str]:
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     """Publishes two small files from this process, which leaves the user's home alone."""
     from huggingface_hub import constants
 
@@ -127,8 +127,8 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Hub], str
     for path in files:
         path.write_text("some bytes")
 
-    def call(hub: Hub) -> str:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    def call(hub: Hub, endpoint: str = "") -> str:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint or hub.url)
         monkeypatch.setenv("HF_TOKEN", GOOD)
         return publish(files, HubRequest("me/tiny"))
 
@@ -164,6 +164,12 @@ def test_nobody_answers(here: Callable[[Hub], str]) -> None:
         here(hub)
 
 
+def test_an_endpoint_with_a_slash_at_its_end(here: Callable[[Hub, str], str]) -> None:
+    with Hub() as hub:
+        assert here(hub, f"{hub.url}/").startswith(f"{hub.url}/me/tiny/")
+        assert not any("//" in request for request in hub.requests)
+
+
 def test_publishing_twice_is_two_commits(here: Callable[[Hub], str]) -> None:
     with Hub() as hub:
         assert here(hub) != here(hub)
@@ -180,10 +186,22 @@ def test_without_a_token_or_the_package(monkeypatch: pytest.MonkeyPatch) -> None
     assert "edgesr[hub]" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["tiny", "me/a/b", "../x", "me/..", "", "me/a b", "me/t?x=1"])
+@pytest.mark.parametrize(
+    "name",
+    ["tiny", "me/a/b", "../x", "me/..", "", "me/a b", "me/t?x=1", "me/a.git", "me/a-", "me/a--b",
+     "me/a..b", "me/" + "x" * 94, "me/a\n"],
+)  # fmt: skip
 def test_a_name_that_is_none(name: str) -> None:
     with pytest.raises(UsageError):
         HubRequest(name)
+
+
+@pytest.mark.parametrize("name", ["me/a", "me-2/_x", "Me.x/a.b_c-1", "me/" + "x" * 93])
+def test_a_name_that_the_hub_takes(name: str) -> None:
+    from huggingface_hub.utils import validate_repo_id
+
+    validate_repo_id(name)
+    assert HubRequest(name).repo == name
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "a?b", "refs/../x"])

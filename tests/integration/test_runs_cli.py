@@ -57,6 +57,8 @@ def test_show_tells_each_job_and_never_credits_a_delegate_that_fell_back(tmp_pat
     text = " ".join(call(tmp_path, "show").stdout.split())
     assert "nnapi:qti-dsp fell back" in text
     assert "simulated" in text
+    timed = next(job for job in told["measured"] if job["median_ms"] is not None)
+    assert f"{timed['median_ms']:.3g}" in text
 
 
 def test_show_takes_hostile_names_as_text(tmp_path: Path) -> None:
@@ -65,6 +67,17 @@ def test_show_takes_hostile_names_as_text(tmp_path: Path) -> None:
     result = call(tmp_path, "show", run.path)
     assert result.exit_code == 0
     assert "1 line unreadable" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(("inside", "name"), [("", "."), ("logs", "..")])
+def test_a_run_may_be_named_from_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str, name: str
+) -> None:
+    run = simple_run(tmp_path)
+    monkeypatch.chdir(run.path / inside)
+    assert document(tmp_path, "show", name)["run"] == run.path.name
+    out = tmp_path / "x.tar.gz"
+    assert document(tmp_path, "export", name, "--out", out)["runs"] == [run.path.name]
 
 
 def test_show_of_a_damaged_run_names_the_file(tmp_path: Path) -> None:
@@ -88,7 +101,8 @@ def test_a_table_is_written_beside_the_newest_run(tmp_path: Path, three: list[Ru
 
 WRONG = [
     ["export", "--format", "xml"], ["export", "--candidates"], ["export", "--out", "."],
-    ["export", "nosuch"], ["import", "nosuch.tar.gz"], ["prune"], ["prune", "--keep", "-1"],
+    ["export", "--out", "x.csv.gz"], ["export", "--out", "x"], ["export", "nosuch"],
+    ["import", "nosuch.tar.gz"], ["prune"], ["prune", "--keep", "-1"],
     ["prune", "--older-than", "soon"], ["prune", "nosuch"], ["show", "nosuch"],
 ]  # fmt: skip
 

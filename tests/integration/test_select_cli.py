@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from edgesr.cli.app import app
 from edgesr.results.store import Workspace
-from edgesr.select.store import read_selection
+from edgesr.select.store import FILE, read_selection
 from tests.unit.fake_runs import fleet_run, full_run, simple_run
 
 FASTEST = 'name = "fastest"\n[objective]\norder = ["latency_median_ms"]\n'
@@ -51,7 +51,7 @@ def test_tables_and_the_default_criteria(tmp_path: Path, fastest: str) -> None:
     full_run(tmp_path / "work", pictures=False)
     result = call(tmp_path / "work", "--criteria", fastest)
     assert result.exit_code == 0
-    assert "selection.json" in result.stdout
+    assert "selection.json" in result.stderr
     assert "can't be read" in result.stderr  # its last line is torn
     result = call(tmp_path / "work")
     assert "slides-quality" in result.stderr
@@ -63,9 +63,32 @@ def test_nothing_qualifies_is_eleven_with_the_nearest_miss(tmp_path: Path, faste
     for more in ([], ["--json"]):
         result = call(tmp_path / "work", "--criteria", fastest, "--set", limit, *more)
         assert result.exit_code == 11
-        assert result.stdout == ""
-        assert "latency_median_ms <= 5 ms" in result.stderr
+        assert "latency <= 5 ms" in result.stderr
+        assert "NAME: latency_median_ms" in result.stderr
+    tree = json.loads(result.stdout)  # what speaks against each is told all the same
+    assert tree["winners"] == []
+    assert tree["rejected"][0]["why"]
+    assert "latency <= 5 ms" in tree["groups"][0]["nearest_miss"]
     assert read_selection(Workspace(tmp_path / "work")) is None
+
+
+def test_an_earlier_choice_stays_where_nothing_qualifies(tmp_path: Path, fastest: str) -> None:
+    simple_run(tmp_path / "work")
+    assert call(tmp_path / "work", "--criteria", fastest).exit_code == 0
+    kept = (tmp_path / "work" / FILE).read_bytes()
+    limit = "constraints.latency_median_ms.max=5 ms"
+    result = call(tmp_path / "work", "--criteria", fastest, "--set", limit)
+    assert result.exit_code == 11
+    assert f"{FILE} stays" in result.stderr
+    assert (tmp_path / "work" / FILE).read_bytes() == kept
+
+
+def test_simulated_phones_are_told_to_lower_the_trust_only_where_that_is_asked(
+    tmp_path: Path, fastest: str
+) -> None:
+    fleet_run(tmp_path / "work")
+    slow = ["--criteria", fastest, "--by", "device", "--set", "constraints.latency_median_ms.max=0"]
+    assert "trust.min=C" not in call(tmp_path / "work", *slow).stderr
 
 
 def test_one_group_without_a_winner_is_said_and_no_failure(tmp_path: Path, fastest: str) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from edgesr.analysis.changes import Change, Comparison
 from edgesr.analysis.metrics_compared import GROUPS
+from edgesr.report.change_words import notes
 from edgesr.results.records import Accuracy, Doubt, Interval, Job, Latency, Memory, Record, Verdict
 from edgesr.results.store import RunFolder
 from tests.unit.fake_pairs import PHONE, SUITE, compared, job, name, phones, rounds_of, run_of
-from tests.unit.fake_runs import candidate_id, full_run, manifest, ok_record, simple_run
+from tests.unit.fake_runs import candidate_id, fleet_run, full_run, manifest, ok_record, simple_run
 from tests.unit.fake_series import job as paced_job
 from tests.unit.fake_series import series_run, steady, throttling, whole
 
@@ -299,6 +300,16 @@ def test_without_pictures_their_intervals_have_to_do(tmp_path: Path) -> None:
     assert large.cost.low == pytest.approx(10 ** ((4 - math.sqrt(2)) / 20), abs=0.01)
 
 
+def test_jobs_that_differ_in_threads_only_share_their_pictures(tmp_path: Path) -> None:
+    """Pixels don't depend on threads: the pictures are scored once, under the first job's key."""
+    runs = []
+    for values in (levels(0), levels(-0.3)):
+        records = rounds_of(job(threads=4), 10, 1, make=scored(values))
+        runs.append(with_pictures(run_of(tmp_path, records), values))
+    change = only(compared(*runs), "psnr_y")
+    assert (change.verdict, change.method) == ("worse", "pictures")
+
+
 def test_two_values_alone_prove_nothing_unless_they_are_equal(tmp_path: Path) -> None:
     assert only(quality_runs(tmp_path, -4, pictures=False), "psnr_y").verdict == "unclear"
     run = run_of(tmp_path, rounds_of(job(), 10, 1, make=scored(levels(0))))
@@ -430,3 +441,14 @@ def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
 
 def test_the_groups_are_those_of_the_command_line() -> None:
     assert GROUPS == ("latency", "p95", "init", "memory", "fps", "size", "psnr_y", "ssim_y", "cer")
+
+
+def test_devices_that_differ_in_the_same_are_told_in_one_note(tmp_path: Path) -> None:
+    before, after = fleet_run(tmp_path), fleet_run(tmp_path)
+    tree = json.loads((after.path / "run.json").read_text())
+    tree["suite"] |= {"num_runs": 99}
+    (after.path / "run.json").write_text(json.dumps(tree))
+    comparison = compared(before, after)
+    assert len(comparison.obstacles) == 3
+    (told,) = (note for note in notes(comparison) if "num_runs" in note)
+    assert all(device in told for device in comparison.obstacles)

@@ -20,6 +20,7 @@ from edgesr.errors import InputError, StoreError, UsageError
 from edgesr.package import android, build
 from edgesr.package.android import module_of, place
 from edgesr.package.build import PackageRequest, prepare, write_files
+from edgesr.package.card import card_text
 from edgesr.package.choice import Asked
 from edgesr.package.content import About, Content
 from edgesr.package.metadata import read_notes
@@ -205,6 +206,50 @@ def test_measured_values_come_from_the_run(workspace: Workspace, tmp_path: Path)
     other = tiny_candidate(workspace, seed=3, height=14)
     with pytest.raises(InputError, match="did not measure"):
         _prepare(workspace, other.manifest.id, run=run.path.name)
+
+
+def test_the_choice_stands_first_and_equal_doubts_together(workspace: Workspace) -> None:
+    candidate = tiny_candidate(workspace)
+    jobs = [
+        Job(candidate=candidate.manifest.id, variant="fp32", device="host", delegate=delegate,
+            threads=threads) for delegate in ("cpu", "xnnpack") for threads in (1, 2, 4)
+    ]  # fmt: skip
+    manifest = candidate.manifest.model_dump(mode="json", by_alias=True)
+    run = workspace.new_run(header([manifest], jobs))
+    for job in jobs:
+        run.append(ok_record(job, 0, 20.0, memory_mb=None))
+    _select(workspace, _winner(candidate), runs=(run.path.name,))
+    card = card_text(_prepare(workspace, candidate.manifest.id, Asked()))
+    measured = card.split("## Measured")[1].split("\n## ")[0]
+    rows = [line for line in measured.splitlines() if line.startswith("|")]
+    assert [row.split(" | ")[1:3] for row in rows[2:4]] == [["xnnpack", "4"], ["cpu", "1"]]
+    assert len(rows) == 2 + len(jobs)
+    assert measured.count("- Doubts about") == 1
+
+
+def test_a_selection_whose_runs_are_gone_is_not_called_unmeasured(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    candidate = tiny_candidate(workspace)
+    _select(workspace, _winner(candidate), runs=("gone",))
+    write_files(_prepare(workspace, candidate.manifest.id, Asked()), tmp_path)
+    measured = (tmp_path / "MODEL_CARD.md").read_text().split("## Measured")[1].split("##")[0]
+    assert "`gone`" in measured
+    assert "Nothing was measured" not in measured
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"),
+    [("Apache-2.0", "apache-2.0"), ("MIT", "mit"), ("All rights reserved", "other"), ("", None)],
+)
+def test_the_hub_takes_the_licence(
+    workspace: Workspace, tmp_path: Path, said: str, tag: str | None
+) -> None:
+    name = tiny_candidate(workspace).manifest.id
+    write_files(_prepare(workspace, name, about=About(licence=said)), tmp_path)
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert yaml.safe_load(card.split("---")[1]).get("license") == tag
+    assert f"licence: {said}" in card or tag is None
 
 
 def test_a_forced_candidate_runs_as_it_was_fastest(workspace: Workspace) -> None:

@@ -87,6 +87,10 @@ def test_it_compiles_and_checks_its_pixels(tmp_path: Path, variant: Variant, del
     assert np.array_equal(pixels.reshape(golden.shape), golden)
     said, _ = _run(program, folder, OFF="1")
     assert "off" in said["selfTest"] or "NaN" in said["selfTest"]
+    (folder / "golden-input.bin").rename(folder / "away")
+    said, _ = _run(program, folder)
+    assert "golden-input.bin" in said["selfTest"]
+    (folder / "away").rename(folder / "golden-input.bin")
     if delegate.startswith(("gpu", "nnapi")):
         said, _ = _run(program, folder, NO_DELEGATE="1")
         assert said["delegate"] == "xnnpack"

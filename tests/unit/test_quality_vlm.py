@@ -117,11 +117,11 @@ def test_confidence_is_of_the_tokens_of_a_line(vlm: Vlm) -> None:
 
 
 def test_as_an_engine(tiny: Path, tmp_path: Path) -> None:
-    engine = open_engine(f"vlm:{tiny}")
+    engine = open_engine(f"vlm:{tiny}", 2)  # as the reader below opens it
     image = np.tile(render("12"), (2, 3, 1))
     lines = engine.read(image)
     assert lines
-    assert lines == engine.read(image) == open_engine(f"vlm:{tiny}").read(image)
+    assert lines == engine.read(image) == open_engine(f"vlm:{tiny}", 2).read(image)
     assert lines[0].box[:3] == (0, 0, 168)
     assert lines[-1].box[3] == pytest.approx(56)
     assert all(0 < line.confidence <= 1 for line in lines)

@@ -132,6 +132,8 @@ def test_names_and_numbers(tmp_path: Path, name: str) -> None:
     ("field", "value"),
     [
         ("candidates", []), ("candidates", {"x": None}), ("candidates", {"x": {"inputs": "torn"}}),
+        ("candidates", {"x": {"size_bytes": 10**400, "model": {"parameters": 10**400, "macs": -1},
+                              "parity": {"psnr_db": 10**400}}}),
         ("devices", [1]), ("devices", {"host": 5}), ("devices", {"a": {"clusters": {}}}),
         ("jobs", {"a": 1}), ("jobs", [None, 3, {"candidate": 5}]), ("suite", "quick"),
         ("accuracy", [1, 2]), ("accuracy", {"bicubic": {"2:360x640": {"psnr_y": "x"}}}),

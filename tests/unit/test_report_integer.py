@@ -10,6 +10,7 @@ from fake_runs import FLEET_ROUNDS, candidate_id, fleet_run, header, manifest, o
 from edgesr.analysis.rows import read_run, tidy_rows
 from edgesr.analysis.summary import summarise
 from edgesr.report.integer import (
+    FIRST_SENTENCES,
     FLOAT,
     INTEGER,
     MOST_SENTENCES,
@@ -207,6 +208,19 @@ def test_many_comparisons_are_cut_to_a_readable_number(tmp_path: Path) -> None:
     told = sentences(_compared(_run(tmp_path, records)))
     assert len(told) == MOST_SENTENCES + 1
     assert told[-1] == "And 3 other comparisons: see the table."
+
+
+def test_the_first_page_tells_a_few_and_where_the_others_are(tmp_path: Path) -> None:
+    records = [
+        one
+        for threads in range(1, FIRST_SENTENCES + 3)
+        for one in _records({"fp32": (2.0,), "int8": (4.0,)}, threads=threads)
+    ]
+    found = _compared(_run(tmp_path, records))
+    _, told, link = integer_findings(found)
+    assert told.count("<li>") == FIRST_SENTENCES
+    assert f'<a href="#integers">All {FIRST_SENTENCES + 2} comparisons</a>' in link
+    assert integer_view(found).body[0].count("<li>") == FIRST_SENTENCES + 2
 
 
 def test_the_report_tells_it_everywhere(tmp_path: Path) -> None:

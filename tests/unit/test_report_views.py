@@ -1,5 +1,6 @@
 """The pages within the page: which there are, what they hold, and what is left out of them."""
 
+import csv
 import math
 import re
 from dataclasses import replace
@@ -12,13 +13,16 @@ from typer.testing import CliRunner
 from edgesr.analysis.rows import read_run, tidy_rows
 from edgesr.analysis.summary import JobSummary, summarise
 from edgesr.report.conditions import MOST_POINTS, conditions
-from edgesr.report.figures._lanes import MOST_LANES
+from edgesr.report.document import when_words
+from edgesr.report.figures._lanes import MOST_LANES, unique_names, variant_words
 from edgesr.report.figures._scatter import Scatter, front
 from edgesr.report.figures._style import drawing_style
 from edgesr.report.figures.conditions import conditions as draw_conditions
 from edgesr.report.figures.registry import all_plots
 from edgesr.report.figures.training import training as draw_training
 from edgesr.report.page import NARROW, WIDE, ReportRequest, write_report
+from edgesr.report.provenance import manifest_facts
+from edgesr.report.results import card
 from edgesr.report.shown import most_telling
 from edgesr.report.ties import tie_sentence
 from edgesr.report.training import Training, read_trainings
@@ -78,7 +82,7 @@ def test_a_device_page_holds_only_its_jobs(fleet: str) -> None:
 
 def test_a_delegate_page_credits_no_fallback(fleet: str) -> None:
     text = view(fleet, "delegate-nnapi-qti-dsp")
-    assert "6 jobs: fell back 6." in text
+    assert "6 jobs: 6 fell back." in text
     assert "Times as fast as" not in text
     gpu = view(fleet, "delegate-gpu-cl-fp32")
     assert "Times as fast as XNNPACK in the same rounds" in gpu
@@ -97,6 +101,79 @@ def test_refused_operations_are_counted(tmp_path: Path) -> None:
     run.append(record.model_copy(update={"verdict": refused}))
     text = view(write_report(ReportRequest((run,))).read_text(), "delegate-gpu")
     assert "PRELU : in 1 job on 1 device" in text
+
+
+def test_names_on_plots_lose_a_size_that_all_share_but_no_variant(jobs: list[JobSummary]) -> None:
+    def named(*names: str) -> list[str]:
+        own = [replace(jobs[0], name=name, candidate=name) for name in names]
+        return list(unique_names(own).values())
+
+    assert named("net-360x640-16x8", "net-360x640-fp32") == ["net-16x8", "net-fp32"]
+    assert named("net-16x8", "net-fp32") == ["net-16x8", "net-fp32"]
+    several = ["net-360x640-fp32", "net-180x320-fp32"]
+    assert named(*several) == several
+
+
+def test_a_lane_says_in_words_what_its_colour_does_not_tell() -> None:
+    assert variant_words("gpu") == ""
+    assert variant_words("gpu-cl") == ", GPU (OpenCL)"
+    assert variant_words("nnapi fell back") == ", NNAPI fell back"
+
+
+def test_jobs_of_one_scale_stand_together(tmp_path: Path) -> None:
+    known, jobs = [], []
+    for number, scale in enumerate((2, 3, 2, 3)):
+        one = manifest(f"net{number}", "fp32", "net", scale)
+        known.append(one)
+        jobs.append(Job(candidate=one["id"], variant="fp32", device="host", delegate="cpu",
+                        threads=1))  # fmt: skip
+    run = Workspace(tmp_path).new_run(header(known, jobs))
+    for number, job in enumerate(jobs):
+        run.append(ok_record(job, 0, 5.0 + number))
+    with (write_report(ReportRequest((run,))).parent / "summary.csv").open() as file:
+        told = [(float(row["scale"]), float(row["median_ms"])) for row in csv.DictReader(file)]
+    assert told == [(2.0, 5.0), (2.0, 7.0), (3.0, 6.0), (3.0, 8.0)]
+
+
+def test_a_card_tells_the_fastest_first_and_the_rest_below(jobs: list[JobSummary]) -> None:
+    text = card("Pixel", [job for job in jobs if job.device == "2A111FDH2005XY"])
+    first, _, rest = text.partition("<ul>")
+    assert first.count("<p>") == 1
+    assert "is the fastest" in first
+    assert "text is read best" in rest
+    uncounted = [replace(job, text_images=math.nan) for job in jobs if job.selectable]
+    assert "interval 0.038 to 0.062)" in card("Pixel", uncounted)
+    nothing = card("Pixel", [replace(job, statuses={"failed": 1}) for job in jobs[:1]])
+    assert "Nothing here is verified" in nothing
+    assert "<ul>" not in nothing
+
+
+def test_the_pareto_set_names_what_it_weighs(fleet: str) -> None:
+    text = view(fleet, "choice")
+    assert "Pareto set of latency, CER and size" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("2026-11-25T23:16:38+01:00", "2026-11-25 22:16 UTC"),
+        ("2026-11-25T23:16:38", "2026-11-25 23:16:38"),
+        ("9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59-23:00"),
+        ("<b>", "<b>"),
+        ("", ""),
+    ],
+)
+def test_when_a_run_was_made(told: str, shown: str) -> None:
+    assert when_words(told) == shown
+
+
+def test_parity_is_called_identical_only_where_it_was_compared() -> None:
+    def told(**manifest: object) -> str:
+        return manifest_facts("x" * 64, manifest)["Parity with checkpoint"]
+
+    assert told(parity={"psnr_db": None}) == "identical"
+    assert told(parity={"psnr_db": 52.04}) == "52.0 dB"
+    assert told(parity={"psnr_db": "a lot"}) == told(parity={"images": 4}) == told() == ""
 
 
 def test_anchors_are_unique_short_and_stable() -> None:

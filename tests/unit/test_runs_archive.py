@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -160,13 +162,31 @@ def test_a_run_that_is_being_measured_is_not_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "x.tar.gz").exists()
 
 
+def test_a_run_that_can_not_be_read_whole_is_not_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, scan = simple_run(tmp_path), os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("logs"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(StoreError, match="logs: Permission denied"):
+        write_archive(tmp_path / "x.tar.gz", [run])
+
+
 def test_what_no_archive_may_carry_is_refused_where_it_is_made(tmp_path: Path) -> None:
     run = simple_run(tmp_path)
     (run.path / "logs" / "back\\slash").write_text("x")
     with pytest.raises(StoreError, match="can't be exported"):
         write_archive(tmp_path / "x.tar.gz", [run])
-    twin = RunFolder(tmp_path / "other" / run.path.name)
     run.path.joinpath("logs", "back\\slash").unlink()
+    shutil.copytree(run.path, tmp_path / "two words")
+    with pytest.raises(StoreError, match="'two words' is no name"):
+        write_archive(tmp_path / "x.tar.gz", [RunFolder(tmp_path / "two words")])
+    twin = RunFolder(tmp_path / "other" / run.path.name)
     twin.path.parent.mkdir()
     run.path.rename(twin.path)
     with pytest.raises(StoreError, match="one name"):

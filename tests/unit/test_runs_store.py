@@ -2,6 +2,10 @@
 
 import csv
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +15,10 @@ from fake_runs import HOSTILE, fleet_run, full_run, simple_run
 
 from edgesr.analysis.rows import COLUMNS, read_run, tidy_rows
 from edgesr.analysis.tables import WHOLE, write_csv, write_parquet
-from edgesr.errors import StoreError, UsageError
+from edgesr.errors import InputError, StoreError, UsageError
 from edgesr.results.inventory import RunInfo, inspect_run, run_folders
 from edgesr.results.prune import PruneOptions, choose, delete
+from edgesr.results.scratch import scratch_folder
 from edgesr.results.store import RunFolder, Workspace
 
 
@@ -83,7 +88,7 @@ def names(workspace: Path) -> list[str]:
 
 def pruned(workspace: Path, options: PruneOptions, selected: tuple[str, ...] = ()) -> list[str]:
     chosen = choose(Workspace(workspace), options, selected=selected)
-    delete(chosen)
+    delete(Workspace(workspace), chosen)
     return [one.name for one in chosen if not one.spared]
 
 
@@ -117,8 +122,10 @@ def test_what_is_measured_or_selected_or_linked_stays(tmp_path: Path) -> None:
     measured, selected, linked, other = (simple_run(tmp_path) for _ in range(4))
     away = linked.path.rename(tmp_path / "away")
     linked.path.symlink_to(away)
+    chosen = selected.path.name
+    selected.path.rename(selected.path.with_name("renamed"))
     with measured.exclusively():
-        gone = pruned(tmp_path, PruneOptions(keep=0), (selected.path.name,))
+        gone = pruned(tmp_path, PruneOptions(keep=0), (chosen,))
     assert gone == [other.path.name]
     assert len(names(tmp_path)) == 3
     assert (away / "run.json").is_file()
@@ -128,10 +135,43 @@ def test_a_run_that_is_taken_up_meanwhile_stays_whole(tmp_path: Path) -> None:
     run = simple_run(tmp_path)
     chosen = choose(Workspace(tmp_path), PruneOptions(keep=0))
     with run.exclusively(), pytest.raises(StoreError, match="measuring"):
-        delete(chosen)
+        delete(Workspace(tmp_path), chosen)
     assert len(run.records()) == 3
     assert names(tmp_path) == [run.path.name]
     assert not list((tmp_path / "runs").glob(".*"))
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from edgesr.results.scratch import scratch_folder
+with scratch_folder(Path(sys.argv[1]), "pruned") as folder:
+    (folder / "run").mkdir()
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_goes_next_time_and_what_a_living_one_needs_stays(
+    tmp_path: Path,
+) -> None:
+    runs = simple_run(tmp_path).path.parent
+    child = [sys.executable, "-c", HOLDS, str(runs)]
+    with subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout is not None
+        theirs = Path(held.stdout.readline().strip())
+        with scratch_folder(runs, "pruned") as ours:
+            assert {path.name for path in runs.glob(".*")} == {theirs.name, ours.name}
+        assert not ours.exists()
+        delete(Workspace(tmp_path), [])
+        assert (theirs / "run").is_dir()
+        held.send_signal(signal.SIGKILL)
+    assert (theirs / "run").is_dir()
+    delete(Workspace(tmp_path), [])
+    assert not theirs.exists()
+    assert len(names(tmp_path)) == 1
+    delete(Workspace(tmp_path / "none"), [])
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_damaged_run_can_go(tmp_path: Path) -> None:
@@ -194,6 +234,14 @@ def test_runs_of_several_machines_stand_in_one_table(tmp_path: Path) -> None:
     assert list(dict.fromkeys(rows["run"])) == [run.name for run in runs]
     for run in runs:
         assert rows[rows["run"] == run.name].reset_index(drop=True).equals(run.rows)
+
+
+def test_the_rounds_of_a_copied_run_never_count_twice(tmp_path: Path) -> None:
+    run = simple_run(tmp_path)
+    shutil.copytree(run.path, run.path.with_name("copy"))
+    read = [read_run(folder) for folder in run_folders(Workspace(tmp_path))]
+    with pytest.raises(InputError, match="copy are both run"):
+        tidy_rows(read)
 
 
 def test_what_can_not_be_listed_is_still_a_run(tmp_path: Path) -> None:

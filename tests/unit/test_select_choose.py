@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgesr.analysis.doubts import JobDoubt
+from edgesr.analysis.rows import NOT_MEASURED
 from edgesr.analysis.summary import JobSummary
 from edgesr.errors import ConfigError
 from edgesr.select.choose import select
@@ -150,7 +151,7 @@ def test_a_choice_not_measured_on_a_device_does_not_qualify() -> None:
     group = only_group(jobs, criteria())
     assert group.winner is not None
     assert group.winner.name == "other"
-    assert "not measured on P2" in group.rejected[0].why[0]
+    assert "not measured on Galaxy A14" in group.rejected[0].why[0]
 
 
 @pytest.mark.parametrize("name", ["P2", "p2", "galaxy a14", "P2 (Galaxy A14)"])
@@ -180,6 +181,107 @@ def test_groups_are_scale_size_and_class() -> None:
     assert (2, "640×360", "unlisted: Pixel 7") in places
     assert (0, "", "host") in places
     assert len(select(jobs, [], criteria(by="device"), {}).groups) == 8
+
+
+def test_the_same_reason_on_several_devices_is_told_once() -> None:
+    jobs = [phone_job(serial, outcome="fallback") for serial in ("P1", "P2", "P3")]
+    (one,) = only_group(jobs, criteria()).rejected
+    assert one.why == ("xnnpack fell back on all 3 devices",)
+    (one,) = only_group([*jobs[:2], phone_job("P3")], criteria()).rejected
+    assert one.why == ("xnnpack fell back on Redmi 12C and on Galaxy A14",)
+
+
+def test_two_phones_of_one_model_are_told_apart_by_their_serials() -> None:
+    same = [phone_job(serial, ms=ms, device_label=f"{serial} (Pixel 7, simulated)")
+            for serial, ms in (("P3", 20), ("P4", 30))]  # fmt: skip
+    limit = criteria({"latency_median_ms": {"max": 25}})
+    assert "on P4 (Pixel 7, simulated)" in only_group(same, limit).rejected[0].why[0]
+    other = phone_job("P1", ms=20)
+    assert "on Pixel 7 (simulated)" in only_group([same[1], other], limit).rejected[0].why[0]
+
+
+def test_a_limit_names_the_device_whose_interval_misses_it() -> None:
+    """The slower phone keeps to the limit, the quicker one only by its median."""
+    unsure = phone_job("P2", ms=20, median_low_ms=15.0, median_high_ms=27.0)
+    limit = criteria({"latency_median_ms": {"max": 25}})
+    (one,) = only_group([phone_job("P1", ms=24), unsure], limit).rejected
+    assert "20 ms (15–27) on Galaxy A14" in one.why[0]
+    assert "Redmi" not in one.why[0] + one.would_win
+    assert "more rounds" in one.why[0]
+    assert "more rounds" not in only_group([job(ms=30)], limit).rejected[0].why[0]
+
+
+def test_values_that_differ_look_different() -> None:
+    group = only_group([job("fast", 20.0), job("slow", 20.004, run="another")], criteria())
+    assert group.rejected[0].would_win == "wins if latency < 20 ms (now 20.004 ms)"
+    limit = criteria({"latency_median_ms": {"max": 33.3}})
+    (one,) = only_group([job(ms=33.2, median_high_ms=33.34)], limit).rejected
+    assert "33.34" in one.why[0]
+    assert "33.34" in one.would_win
+
+
+LOST: dict[str, Any] = {"median_ms": math.nan, "rounds": 0, "round_ms": {}, "status": "device_lost",
+                        "statuses": {"device_lost": 5}, "outcome": "unknown",
+                        "reasons": ("the cable was pulled",)}  # fmt: skip
+
+
+def test_a_device_that_was_lost_does_not_keep_its_class_from_a_choice() -> None:
+    jobs = [phone_job("P1"), phone_job("P1", "other", 30),
+            phone_job("P2", **LOST), phone_job("P2", "other", **LOST)]  # fmt: skip
+    found = select(jobs, [], criteria({"latency_median_ms": {"max": 25}}), {})
+    (group,) = found.groups
+    assert group.winner is not None
+    assert group.winner.devices == group.devices == ("P1 (Redmi 12C)",)
+    assert group.left_out == ("P2 (Galaxy A14)",)
+    assert len(group.pareto) == 1
+    assert "not measured on P2 (Galaxy A14)" in group.recommendation
+    (note,) = found.notes
+    assert note.startswith("P2 (Galaxy A14)")
+    assert "the cable was pulled" in note
+    assert found.to_dict()["groups"][0]["left_out"] == ["P2 (Galaxy A14)"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"statuses": {"refused": 5}, "status": "refused", "reasons": ("no OpenCL",)},
+        {"outcome": "fallback", "median_ms": 50.0},
+    ],
+)
+def test_a_device_that_answered_counts(changes: dict[str, Any]) -> None:
+    jobs = [phone_job("P1"), phone_job("P2", **{**LOST, **changes})]
+    group = only_group(jobs, criteria())
+    assert group.winner is None
+    assert group.left_out == ()
+
+
+def test_a_lost_device_counts_where_a_limit_names_it_or_there_is_no_other() -> None:
+    jobs = [phone_job("P1"), phone_job("P2", **LOST)]
+    named = criteria({"latency_median_ms": {"max": 25, "device": "galaxy a14"}})
+    assert only_group(jobs, named).winner is None
+    assert only_group(jobs[1:], criteria()).winner is None
+    groups = select(jobs, [], criteria(by="device"), {}).groups
+    assert [group.winner is None for group in groups] == [False, True]
+
+
+def test_a_candidate_that_was_only_tried_on_a_lost_device_is_told() -> None:
+    jobs = [phone_job("P1"), phone_job("P2", "other", **LOST)]
+    (one,) = only_group(jobs, criteria()).rejected
+    assert (one.choice.name, one.why) == ("other", ("not measured",))
+    assert one.choice.devices == ()
+
+
+def test_a_lost_job_leaves_the_older_measurement() -> None:
+    old = phone_job("P1", ms=10, run="20261101T000000Z-aaaaaaaa")
+    for status in ("device_lost", NOT_MEASURED):
+        lost = {**LOST, "status": status, "statuses": {status: 1}}
+        new = phone_job("P1", run="20261102T000000Z-bbbbbbbb", **lost)
+        group = only_group([new, old], criteria())
+        assert group.winner is not None
+        assert group.winner.values["latency_median_ms"].value == 10
+    crashed = phone_job("P1", run="20261102T000000Z-bbbbbbbb",
+                        **{**LOST, "status": "failed", "statuses": {"failed": 5}})  # fmt: skip
+    assert only_group([old, crashed], criteria()).winner is None
 
 
 def test_the_newest_run_counts() -> None:
@@ -242,27 +344,27 @@ def test_weights_trade_in_the_metrics_own_units() -> None:
     assert winner([small, large], **weights) == "large"
     assert winner([small, replace(large, median_ms=41.0)], **weights) == "small"
     group = only_group([small, replace(large, median_ms=44.0)], criteria(**weights))
-    assert group.rejected[0].would_win.startswith("wins if psnr_y > 36.20 dB")
-    assert "latency_median_ms < 40 ms" in group.rejected[0].would_win
+    assert group.rejected[0].would_win.startswith("wins if PSNR-Y > 36.20 dB")
+    assert "latency < 40 ms" in group.rejected[0].would_win
 
 
 def test_what_would_change_the_choice_does() -> None:
     fast, slow = job("fast", 20), job("slow", 30)
     group = only_group([fast, slow], criteria())
-    assert group.rejected[0].would_win == "wins if latency_median_ms < 20 ms (now 30 ms)"
+    assert group.rejected[0].would_win == "wins if latency < 20 ms (now 30 ms)"
     assert winner([fast, job("slow", 19.9)]) == "slow"
     limit = {"latency_median_ms": {"max": 25}, "size_mb": {"max": 1}}
     order = ("psnr_y", "latency_median_ms")
     sharp = job("sharp", 30, psnr_y=37.0, psnr_y_low=36.9, psnr_y_high=37.1)
     group = only_group([fast, sharp], criteria(limit, order))
-    expected = "wins if latency_median_ms <= 25 ms (now 30 ms, up to 30.3 ms)"
+    expected = "wins if latency <= 25 ms (now 30 ms, up to 30.3 ms)"
     assert group.rejected[0].would_win == expected
-    assert group.rejected[0].why[0].startswith("latency_median_ms 30 ms (29.7–30.3), limit <= 25")
+    assert group.rejected[0].why[0].startswith("latency 30 ms (29.7–30.3), limit <= 25")
     meets = {"median_high_ms": 25.0}
     assert winner([fast, replace(sharp, **meets)], limit, order) == "sharp"
     worse = replace(sharp, psnr_y=30.0, psnr_y_low=29.9, psnr_y_high=30.1)
     group = only_group([fast, worse], criteria(limit, order))
-    assert group.rejected[0].would_win.startswith("qualifies if latency_median_ms <= 25 ms")
+    assert group.rejected[0].would_win.startswith("qualifies if latency <= 25 ms")
 
 
 def test_the_nearest_miss_is_the_one_that_misses_least() -> None:
@@ -270,9 +372,21 @@ def test_the_nearest_miss_is_the_one_that_misses_least() -> None:
     jobs = [job("near", 12), job("far", 30), job("broken", 5, outcome="fallback")]
     group = only_group(jobs, criteria(limit))
     assert group.nearest_miss.startswith("near on ")
-    assert "latency_median_ms <= 10 ms" in group.nearest_miss
+    assert "latency <= 10 ms" in group.nearest_miss
     assert group.pareto
     assert all(choice.name != "broken" for choice in group.pareto)
+
+
+def test_of_equally_near_misses_the_one_that_would_win_is_named() -> None:
+    doubtful = {"trust": "C", "trust_reasons": ("busy",)}
+    sharper = {"psnr_y": 37.0, "psnr_y_low": 36.9, "psnr_y_high": 37.1}
+    jobs = [job("quick", 12, **doubtful), job("sharp", 30, **sharper, **doubtful)]
+    order = ("psnr_y", "latency_median_ms")
+    group = only_group(jobs, criteria({"trust": {"min": "B"}}, order))
+    assert group.nearest_miss.startswith("sharp on ")
+    relaxed = only_group(jobs, criteria({"trust": {"min": "C"}}, order)).winner
+    assert relaxed is not None
+    assert relaxed.name == "sharp"
 
 
 def test_a_fallback_is_never_chosen_and_never_called_by_its_delegate() -> None:
@@ -363,3 +477,17 @@ def test_hostile_runs_stay_data() -> None:
         for group in found.groups:
             assert "\x1b" not in group.recommendation + group.nearest_miss + group.elsewhere
             assert "\n" not in group.recommendation
+
+
+@pytest.mark.parametrize(
+    ("cer", "low", "pictures", "told"),
+    [(0.02, -0.02, 20, None), (0.05, -0.001, 20, "chance"), (0.05, 0.002, 20, "sure"),
+     (0.05, 0.002, 2, "chance"), (math.nan, math.nan, 0, None)],
+)  # fmt: skip
+def test_a_winner_that_is_read_worse_than_bicubic_says_so(
+    cer: float, low: float, pictures: int, told: str | None
+) -> None:
+    one = job(cer=cer, bicubic_cer=0.03, cer_vs_bicubic_low=low, text_images=pictures)
+    sentence = only_group([one], criteria()).recommendation
+    assert ("worse than bicubic" in sentence) == (told is not None)
+    assert ("may be chance" in sentence) == (told == "chance")

@@ -65,7 +65,7 @@ def test_pictures_tell_apart_what_their_intervals_do_not(tmp_path: Path) -> None
     wanted = criteria(order=("psnr_y", "size_mb"))
     found = select_runs([read], wanted)
     assert [one.name for one in found.winners] == ["sharp"]
-    assert "psnr_y" in found.groups[0].rejected[0].would_win
+    assert "PSNR-Y" in found.groups[0].rejected[0].would_win
     evidence = Evidence([read])
     sharp, soft = (next(j for j in summarise(read.rows) if j.name == name and j.threads == 2)
                    for name in ("sharp", "soft"))  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from edgesr.analysis.summary import JobSummary
 from edgesr.select.criteria import Criteria
+from edgesr.select.metrics import METRICS
 from edgesr.select.selection import GroupResult
 from tests.unit.fake_jobs import criteria, job, only_group
 
@@ -23,7 +24,8 @@ LIMITS: tuple[dict[str, Any], ...] = (
     {"latency_median_ms": {"max": 22}},
     {"psnr_y": {"min": 34.5}},
 )
-PROMISE = re.compile(r"(\w+) (<=|>=|<|>) ([\d.]+)")
+TITLES = {METRICS[name].title: name for name in ("latency_median_ms", "psnr_y", "size_mb")}
+PROMISE = re.compile(rf"({'|'.join(TITLES)}) (<=|>=|<|>) ([\d.]+)")
 
 
 def drawn_jobs(draw: random.Random) -> list[JobSummary]:
@@ -55,9 +57,10 @@ def promises(group: GroupResult, *, weighed: bool) -> Iterator[tuple[str, dict[s
         if one.would_win.startswith("wins if"):
             ways = one.would_win.split(" or ") if weighed else [one.would_win]
             for way in ways:
+                assert PROMISE.search(way), way
                 changes: dict[str, Any] = {}
                 for found in PROMISE.finditer(way):
-                    changes |= better(found[1], float(found[3]), weighed=weighed)
+                    changes |= better(TITLES[found[1]], float(found[3]), weighed=weighed)
                 yield one.choice.name, changes
 
 

@@ -14,8 +14,8 @@ from edgesr.analysis.sustained import Series, sustained
 from edgesr.report.figures.registry import PLOTS, Frame
 from edgesr.report.figures.sustained import MOST
 from edgesr.report.page import ReportRequest, write_report
-from edgesr.report.sustained import sentence, series_document, sustained_markdown
-from edgesr.results.records import DeviceState, Doubt, Job, Latency, Record
+from edgesr.report.sustained import place, sentence, series_document, sustained_markdown
+from edgesr.results.records import DeviceState, Doubt, Job, Latency, Record, Verdict
 from tests.unit.fake_runs import HOSTILE, ok_record
 from tests.unit.fake_series import (
     PHONE,
@@ -153,6 +153,14 @@ def test_unknown_temperatures_clocks_and_times_are_borne(tmp_path: Path) -> None
                                    for r in whole(JOB, throttling)])  # fmt: skip
     assert "°C" not in sentence(series)
     assert "GHz" not in sentence(series)
+
+
+def test_a_series_that_fell_back_is_not_credited_to_the_delegate(tmp_path: Path) -> None:
+    asked, verdict = job(30.0, delegate="gpu"), Verdict(requested="gpu", outcome="fallback")
+    points = [segment_record(asked, n, (20.0, 30.0, 2000.0), verdict=verdict) for n in range(3)]
+    series = read(tmp_path, points)
+    assert "on GPU fell back, 4 threads" in place(series)
+    assert "GPU fell back" in sustained_markdown([series])[4]
 
 
 def test_gaps_are_told_and_weigh(tmp_path: Path) -> None:

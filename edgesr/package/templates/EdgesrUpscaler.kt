@@ -1,6 +1,7 @@
 // Written by edgesr $edgesr for model.tflite with this sha256:
 // $sha256
-// Move this file to your sources, for example app/src/main/java, and leave the others where they are.
+// Move this file to your sources, app/src/main/java/org/edgesr/$identifier, and golden-* to
+// app/src/debug/assets/edgesr/$folder: a release needs model.tflite alone.
 //
 // build.gradle.kts, the Interpreter line of LiteRT, which is what benchmark_model measures
 // (LiteRT 2.x has no Interpreter delegates; its CompiledModel runs the same file, and was not measured):
@@ -19,6 +20,7 @@ import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import java.io.Closeable
 import java.io.FileInputStream
+import java.io.IOException
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel
@@ -27,7 +29,10 @@ import kotlin.math.floor
 import org.tensorflow.lite.Interpreter$imports
 
 /**
- * Enlarges pictures of $width x $height pixels by $scale. One instance per thread.
+ * Enlarges pictures of $width x $height pixels by $scale.
+ *
+ * Make, use and close an instance on one and the same thread, not the main one: an interpreter is for one
+ * thread, and a GPU delegate belongs to the thread that made it.
  *
  * @param threads For the CPU.
  */
@@ -46,7 +51,11 @@ class EdgesrUpscaler(private val context: Context, private val threads: Int = TH
     private val given = bytes(WIDTH * HEIGHT * 3 * INPUT_BYTES)
     private val made = bytes(WIDTH * HEIGHT * SCALE * SCALE * 3 * OUTPUT_BYTES)
 
-    /** Enlarges an opaque picture of WIDTH x HEIGHT; how larger ones are cut tells contract.json. */
+    /**
+     * Enlarges an opaque picture of WIDTH x HEIGHT whose pixels can be read (no Config.HARDWARE).
+     *
+     * How larger ones are cut tells contract.json.
+     */
     fun upscale(picture: Bitmap): Bitmap {
         encode(picture)
         run()
@@ -58,7 +67,13 @@ class EdgesrUpscaler(private val context: Context, private val threads: Int = TH
      *
      * A GPU that took only a part of the model doesn't show here, nor anywhere in this interface.
      */
-    fun selfTest(): String? {
+    fun selfTest(): String? = try {
+        compare()
+    } catch (error: IOException) {  // a release may do without golden-*
+        "the golden pair can't be read: $$error"
+    }
+
+    private fun compare(): String? {
         val plain = BitmapFactory.Options().apply { inScaled = false; inPremultiplied = false }
         val picture = context.assets.open("$$FOLDER/golden-input.png").use {
             BitmapFactory.decodeStream(it, null, plain)

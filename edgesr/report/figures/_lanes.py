@@ -5,6 +5,7 @@ Everything is laid out in CSS pixels, so that labels can't run into one another.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ MOST_LANES = 192
 """Lanes of a plot, if each panel gets its least: what more of them tell nobody reads."""
 LANE, GAP, HEADING, TITLE, AXIS = 16, 8, 15, 30, 40
 LABEL_COLUMN = 240
-_SIZE = re.compile(r"-\d+x\d+(?=-|$)")
+_SIZE = re.compile(r"-\d{2,}x\d{2,}(?=-|$)")  # -16x8 is a variant
 
 
 @dataclass(frozen=True)
@@ -92,27 +93,31 @@ def lane_plot(
         lanes_of: Makes the lanes of one candidate within one panel.
         axis_label: What is measured, with its unit.
     """
-    found: dict[str, list[Group]] = {}
-    left_out = 0
-    for title, members in panels(jobs).items():
-        by_candidate: dict[str, list[JobSummary]] = {}
-        for job in members:
-            by_candidate.setdefault(job.candidate, []).append(job)
-        labels = unique_names(members)
-        groups = [Group(labels[c], tuple(lanes_of(own))) for c, own in by_candidate.items()]
-        groups = [group for group in groups if group.lanes]
-        groups.sort(key=lambda group: min(lane.mid for lane in group.lanes))
-        if groups:
-            found[title] = groups
-    found, note = first_panels(found)
-    lanes = sum(len(group.lanes) for groups in found.values() for group in groups)
-    share = MOST_LANES / max(lanes, MOST_LANES)
-    for title, groups in found.items():
-        most = min(MOST_GROUPS, max(LEAST_GROUPS, round(share * len(groups))))
-        left_out += max(0, len(groups) - most)
-        found[title] = groups[:most]
-    placed = {lane.placed for groups in found.values() for g in groups for lane in g.lanes}
-    return LanePlot(found, axis_label, tuple(sorted(placed - {""})), left_out, note)
+    members = panels(jobs)
+    everything = {title: _by_candidate(own, lanes_of) for title, own in members.items()}
+    found, note = first_panels({title: lanes for title, lanes in everything.items() if lanes})
+    number = sum(len(lanes) for by_candidate in found.values() for lanes in by_candidate.values())
+    share, left_out = MOST_LANES / max(number, MOST_LANES), 0
+    drawn: dict[str, list[Group]] = {}
+    for title, by_candidate in found.items():
+        most = min(MOST_GROUPS, max(LEAST_GROUPS, round(share * len(by_candidate))))
+        left_out += max(0, len(by_candidate) - most)
+        labels = unique_names(members[title])
+        drawn[title] = [Group(labels[c], own) for c, own in list(by_candidate.items())[:most]]
+    placed = {lane.placed for groups in drawn.values() for g in groups for lane in g.lanes}
+    return LanePlot(drawn, axis_label, tuple(sorted(placed - {""})), left_out, note)
+
+
+def _by_candidate(
+    jobs: Sequence[JobSummary], lanes_of: Callable[[list[JobSummary]], list[Lane]]
+) -> dict[str, tuple[Lane, ...]]:
+    """Candidate -> its lanes, if it has some; by their smallest value."""
+    own: dict[str, list[JobSummary]] = {}
+    for job in jobs:
+        own.setdefault(job.candidate, []).append(job)
+    lanes = ((candidate, tuple(lanes_of(members))) for candidate, members in own.items())
+    found = [(candidate, several) for candidate, several in lanes if several]
+    return dict(sorted(found, key=lambda one: min(lane.mid for lane in one[1])))
 
 
 def unique_names(jobs: Sequence[JobSummary], limit: int = 34) -> dict[str, str]:
@@ -125,9 +130,9 @@ def unique_names(jobs: Sequence[JobSummary], limit: int = 34) -> dict[str, str]:
         job.candidate: short(_SIZE.sub("", job.name) if len(sizes) == 1 else job.name, limit)
         for job in jobs
     }
-    names = list(full.values())
+    names = Counter(full.values())
     return {
-        candidate: name if names.count(name) == 1 else f"{name[: limit - 9]} {candidate[:8]}"
+        candidate: name if names[name] == 1 else f"{name[: limit - 9]} {candidate[:8]}"
         for candidate, name in full.items()
     }
 
@@ -143,9 +148,10 @@ def fastest_by_place(jobs: Sequence[JobSummary]) -> list[JobSummary]:
 
 
 def variant_words(placed: str) -> str:
-    """``, GPU (OpenCL)`` for a delegate's variant, which its colour alone doesn't tell."""
-    delegate, _ = split_placed(placed)
-    return "" if delegate_base(delegate) == delegate else f", {short(delegate_words(placed), 40)}"
+    """``, GPU (OpenCL)``, ``, NNAPI fell back``: what the delegate's colour alone doesn't tell."""
+    delegate, fate = split_placed(placed)
+    plain = delegate_base(delegate) == delegate and not fate
+    return "" if plain else f", {short(delegate_words(placed), 40)}"
 
 
 def draw_lanes(plan: LanePlot, frame: Frame) -> Figure:
@@ -179,6 +185,7 @@ def _panel_height(groups: list[Group], frame: Frame) -> float:
 
 def _draw_panel(axes: Axes, groups: list[Group], frame: Frame, width: float) -> None:
     height, y = _panel_height(groups, frame), 0.0
+    placed: list[_Placed] = []
     axes.set_ylim(height, 0)
     axes.yaxis.set_visible(False)
     _scale_axis(axes, [lane for group in groups for lane in group.lanes], width)
@@ -207,61 +214,96 @@ def _draw_panel(axes: Axes, groups: list[Group], frame: Frame, width: float) -> 
                 va="center",
             )
         for lane in group.lanes:
-            _draw_lane(axes, lane, y + LANE / 2)
+            placed.append(_Placed(lane, y + LANE / 2))
             y += LANE
         y += GAP / 2
-
-
-def _draw_lane(axes: Axes, lane: Lane, y: float) -> None:
-    (_draw_bar if lane.bar else _draw_points)(axes, lane, y)
-    axes.annotate(
-        lane.label,
-        (lane.high, y),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center_baseline",
-        fontsize=10,
-        color=INK if lane.placed else MUTED,
-        bbox={"facecolor": PAPER, "linewidth": 0, "pad": 0.5},
-    )
-
-
-def _draw_bar(axes: Axes, lane: Lane, y: float) -> None:
-    style: dict[str, Any] = {
-        "height": LANE - 6, "color": delegate_colour(lane.placed), "linewidth": 0,
-    }  # fmt: skip
-    staged = lane.low > 0
-    axes.barh(y, lane.mid, alpha=0.45 if staged else 1, **style)
-    if staged:
-        axes.barh(y, lane.low, **style)
-    if lane.high > lane.mid:
-        axes.plot([lane.mid, lane.high], [y, y], color=style["color"], linewidth=1.5)
-
-
-def _draw_points(axes: Axes, lane: Lane, y: float) -> None:
-    colour = delegate_colour(lane.placed)
-    style: dict[str, Any] = {"linestyle": (0, (1, 1))} if lane.dotted else {}
-    axes.plot(
-        [lane.low, lane.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt", **style
-    )
-    ends = axes.transData.transform([(lane.low, y), (lane.high, y)])
-    wide = ends[1][0] - ends[0][0] > 8  # else the point hides the ends
-    if wide and not lane.points and not lane.dotted:
-        axes.plot(
-            [lane.low, lane.high], [y, y], "|", color=colour, markersize=9, markeredgewidth=1.5
+    _draw_bars(axes, [one for one in placed if one.lane.bar])
+    _draw_points(axes, [one for one in placed if not one.lane.bar])
+    for one in placed:
+        axes.annotate(
+            one.lane.label,
+            (one.lane.high, one.y),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=10,
+            color=INK if one.lane.placed else MUTED,
+            bbox={"facecolor": PAPER, "linewidth": 0, "pad": 0.5},
         )
-    points = lane.points or (lane.mid,)
-    for index, point in enumerate(points):
-        last = index == len(points) - 1
-        axes.plot(
-            [point],
-            [y],
-            "o",
-            color=colour,
-            markersize=6,
-            markeredgewidth=1.5,
-            markerfacecolor=colour if last else axes.figure.get_facecolor(),
-        )
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A lane at its height; those of a panel are drawn by a few calls, which is much faster."""
+
+    lane: Lane
+    y: float
+
+    @property
+    def colour(self) -> str:
+        return delegate_colour(self.lane.placed)
+
+
+_Ends = Callable[[Lane], tuple[float, float]]
+
+
+def _draw_lines(
+    axes: Axes, placed: Sequence[_Placed], ends: _Ends, width: float, **style: Any
+) -> None:
+    """A line for each lane, from and to what ``ends`` says."""
+    spans = [ends(one.lane) for one in placed]
+    if spans:
+        starts, stops = zip(*spans, strict=True)
+        colours = [one.colour for one in placed]
+        heights = [one.y for one in placed]
+        axes.hlines(heights, starts, stops, colors=colours, linewidth=width, **style)
+
+
+def _draw_bars(axes: Axes, placed: Sequence[_Placed]) -> None:
+    staged = [one for one in placed if one.lane.low > 0]
+    plain = [one for one in placed if one.lane.low <= 0]
+    _draw_lines(axes, plain, lambda lane: (0, lane.mid), LANE - 6)
+    _draw_lines(axes, staged, lambda lane: (0, lane.mid), LANE - 6, alpha=0.45)
+    _draw_lines(axes, staged, lambda lane: (0, lane.low), LANE - 6)
+    beyond = [one for one in placed if one.lane.high > one.lane.mid]
+    _draw_lines(axes, beyond, lambda lane: (lane.mid, lane.high), 1.5)
+
+
+def _draw_points(axes: Axes, placed: Sequence[_Placed]) -> None:
+    full = [one for one in placed if not one.lane.dotted]
+    dotted = [one for one in placed if one.lane.dotted]
+    _draw_lines(axes, full, _range, 2)
+    _draw_lines(axes, dotted, _range, 2, linestyle=(0, (1, 1)))
+    ends = [
+        (x, one.y, one.colour) for one in full if _shows_ends(axes, one) for x in _range(one.lane)
+    ]
+    marks = [
+        (x, one.y, one.colour, one.colour if last else PAPER)
+        for one in placed
+        for x, last in _points(one.lane)
+    ]
+    if ends:
+        xs, ys, colours = zip(*ends, strict=True)
+        axes.scatter(xs, ys, s=81, marker="|", color=colours, linewidths=1.5)
+    if marks:
+        xs, ys, colours, fills = zip(*marks, strict=True)
+        axes.scatter(xs, ys, s=36, facecolors=fills, edgecolors=colours, linewidths=1.5)
+
+
+def _range(lane: Lane) -> tuple[float, float]:
+    return lane.low, lane.high
+
+
+def _points(lane: Lane) -> list[tuple[float, bool]]:
+    """The values on a lane, and whether each is the last, which is drawn full."""
+    values = lane.points or (lane.mid,)
+    return [(value, index == len(values) - 1) for index, value in enumerate(values)]
+
+
+def _shows_ends(axes: Axes, one: _Placed) -> bool:
+    """Whether a range has ends that its point does not hide."""
+    (left, _), (right, _) = axes.transData.transform([(x, one.y) for x in _range(one.lane)])
+    return bool(right - left > 8) and not one.lane.points
 
 
 def _scale_axis(axes: Axes, lanes: list[Lane], width: float) -> None:

@@ -15,6 +15,7 @@ from edgesr.report.figures._lanes import fastest_by_place, unique_names
 from edgesr.report.figures._style import (
     GRID,
     MUTED,
+    PAPER,
     delegate_colour,
     draw_legend,
     legend_height,
@@ -136,23 +137,31 @@ def _draw_panel(axes: Axes, points: list[JobSummary], scatter: Scatter, names: i
             color=MUTED,
         )
     _draw_front(axes, points, scatter)
-    for job in points:
-        colour, (low, high) = delegate_colour(job.placed), scatter.interval(job)
-        if not math.isnan(low):
-            axes.plot([job.median_ms] * 2, [low, high], color=colour, linewidth=1.2, alpha=0.55)
-        axes.plot(
-            [job.median_ms],
-            [scatter.value(job)],
-            marker=variant_marker(job.variant),
-            color=colour,
-            markersize=7,
-            linestyle="none",
-            markeredgecolor=axes.figure.get_facecolor(),
-            markeredgewidth=0.8,
+    _draw_intervals(axes, points, scatter)
+    for variant in sorted({job.variant for job in points}, key=_variant_order):
+        own = [job for job in points if job.variant == variant]
+        axes.scatter(
+            [job.median_ms for job in own],
+            [scatter.value(job) for job in own],
+            s=49,
+            marker=variant_marker(variant),
+            facecolors=[delegate_colour(job.placed) for job in own],
+            edgecolors=PAPER,
+            linewidths=0.8,
+            zorder=2,
         )
     axes.set_xlabel("ms per frame", fontsize=10, loc="left")
     axes.set_title(scatter.axis, fontsize=10, color=MUTED, loc="left", x=-0.0, pad=4)
     return _label_points(axes, points, scatter, names)
+
+
+def _draw_intervals(axes: Axes, points: Sequence[JobSummary], scatter: Scatter) -> None:
+    known = [job for job in points if not math.isnan(scatter.interval(job)[0])]
+    if not known:
+        return
+    lows, highs = zip(*(scatter.interval(job) for job in known), strict=True)
+    times, colours = zip(*((j.median_ms, delegate_colour(j.placed)) for j in known), strict=True)
+    axes.vlines(times, lows, highs, colors=colours, linewidth=1.2, alpha=0.55)
 
 
 def front(points: Sequence[JobSummary], scatter: Scatter) -> list[JobSummary]:

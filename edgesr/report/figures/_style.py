@@ -40,7 +40,7 @@ THEME = {
 }
 """CSS variable -> its colour in the light theme (after Okabe and Ito, darkened for contrast)."""
 
-MARKERS = {"fp32": "o", "fp16": "s", "dynamic": "D", "16x8": "p", "int8": "^", "int8-io": "v",
+MARKERS = {"fp32": "o", "fp16": "s", "dynamic": "D", "16x8": "X", "int8": "^", "int8-io": "v",
            "int8-island": "<", "mixed": ">"}  # fmt: skip
 
 

@@ -31,10 +31,10 @@ _CER = Scatter(
     title="Readability against latency",
     caption="Down and to the left is better. Character error rate of the text that OCR reads in "
     "the pixels that the device itself produced, with its 95 % interval over pictures; the dashed "
-    "lines are bicubic and the high-res originals; the staircase is the Pareto front: none of the "
-    "others that may be chosen is faster and read better. Intervals of two candidates may overlap "
-    "and their difference still be significant, since they are read on the same pictures: see the "
-    "table. Colour: where it ran. Mark: variant.",
+    "lines are bicubic and the high-res originals; the staircase is the Pareto front of these two "
+    "alone: none of the others that may be chosen is faster and read better. Intervals of two "
+    "candidates may overlap and their difference still be significant, since they are read on the "
+    "same pictures: see the table. Colour: where it ran. Mark: variant.",
     order=22,
 )
 def cer(jobs: Sequence[JobSummary], frame: Frame) -> Drawing | None:

@@ -19,7 +19,7 @@ _PSNR = Scatter(
     title="Quality against latency",
     caption="Up and to the left is better. PSNR-Y is of the pixels that the device itself "
     "produced; the dashed line is bicubic on the same images. The "
-    "staircase is the Pareto front: none of the others that may be chosen is "
+    "staircase is the Pareto front of these two alone: none of the others that may be chosen is "
     "faster and better. Colour: where it ran. Mark: variant.",
     order=20,
 )

@@ -96,7 +96,7 @@ def _title(series: Series, room: int) -> str:
     """What tells panels apart comes first; names get so much room each."""
     job = series.job
     names = short(job.name, room), short(job.device_label, room)
-    return ", ".join([f"{series.fps:g} fps", delegate_words(job.delegate), *names])
+    return ", ".join([f"{series.fps:g} fps", delegate_words(job.placed), *names])
 
 
 def _middle(segment: SegmentSummary) -> float:
