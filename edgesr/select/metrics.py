@@ -165,8 +165,8 @@ def _verdict(facts: Facts) -> Reading:
 
 
 def _trust(facts: Facts) -> Reading:
-    reasons = facts.job.trust_reasons[:3]
-    return _rank(GRADES, facts.job.trust, clean(", ".join(reasons)))
+    reasons = ", ".join(facts.job.trust_reasons[:3])
+    return _rank(GRADES, facts.job.trust, clean(reasons).replace("_", " "))
 
 
 def _rank(ranks: tuple[str, ...], found: str, remark: str = "") -> Reading:
