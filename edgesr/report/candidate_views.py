@@ -12,7 +12,7 @@ from edgesr.report.markup import Markup, element, join
 from edgesr.report.provenance import manifest_facts
 from edgesr.report.recommendation import verdicts
 from edgesr.report.results import doubts, trouble
-from edgesr.report.shown import merit, most_telling
+from edgesr.report.shown import most_telling
 from edgesr.report.table import brief_table, cells
 from edgesr.report.views import View, facts_table, list_table, scroll_box
 from edgesr.report.wording import delegate_words
@@ -64,7 +64,7 @@ def _list(
     known: Mapping[str, Mapping[str, Any]],
     own: Mapping[str, Sequence[JobSummary]],
 ) -> Markup:
-    best = {candidate: min(own.get(candidate, ()), key=merit, default=None)
+    best = {candidate: min(own.get(candidate, ()), key=_quickness, default=None)
             for candidate in links.candidates}  # fmt: skip
     told = {c: cells(job, _LIST) if job else dict.fromkeys(_LIST, NONE) for c, job in best.items()}
     shown = [title for title in _LIST if any(row[title] != NONE for row in told.values())]
@@ -78,6 +78,11 @@ def _list(
     head = [("Candidate", False), *((title, title not in _LIST[:2]) for title in shown)]
     head += [("Fastest that may be chosen", False), ("Jobs", True)]
     return list_table("All candidates", head, rows())
+
+
+def _quickness(job: JobSummary) -> tuple[bool, bool, float]:
+    """Sorts what may be chosen before the rest, then by time."""
+    return not job.selectable, not job.measured, job.median_ms
 
 
 def _best(job: JobSummary | None) -> str:

@@ -325,3 +325,20 @@ def test_a_plot_of_many_lanes_says_what_it_leaves_out(jobs: list[JobSummary]) ->
     drawn = sum(text.get_text().count(" ms") for axes in drawing.figure.axes for text in axes.texts)
     assert drawn <= MOST_LANES + 8 * 8
     assert re.match(r"\d+ slower candidates are in the table only", drawing.note)
+
+
+def test_a_candidate_is_listed_with_its_fastest_job_also_where_another_is_trusted_more(
+    tmp_path: Path,
+) -> None:
+    one = manifest("net", "fp32", "elsr_x2")
+    steady, quick = (
+        Job(candidate=one["id"], variant="fp32", device="host", delegate="xnnpack", threads=n)
+        for n in (1, 2)
+    )
+    run = Workspace(tmp_path).new_run(header([one], [steady, quick]))
+    for number in range(5):
+        run.append(ok_record(steady, number, 20.0))
+        run.append(ok_record(quick, number, 6.0 + 0.6 * (number % 3)))  # spread: trust B
+    listed = view(write_report(ReportRequest((run,))).read_text(), "candidates")
+    assert "6.60 ms on XNNPACK" in listed
+    assert "(trust B)" in listed
